@@ -1,8 +1,221 @@
-//! What went wrong, why, and what to do: the one table of error codes.
+//! What can go wrong, why, and what to do about it: the one table of error codes.
+//!
+//! Every failure that an operator or an API client sees is a [`Fault`]: a [`Code`] from the table
+//! below, and a message with the facts of this case. Codes that Azure has are Azure's; the others
+//! follow its spelling. Which HTTP status a code means is the service's business.
 
-/// A failure as the operator sees it.
+use std::fmt;
+
+/// One failure, as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The code, from the table.
-    pub code: &'static str,
+    /// The code.
+    pub code: Code,
+    /// What happened in this case: one or two sentences with names and numbers.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault with this code and message.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// One row of the table: what a code means.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The code, as in error bodies and jobs.
+    pub name: &'static str,
+    /// What it usually comes from.
+    pub cause: &'static str,
+    /// What the operator should do.
+    pub action: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $cause:literal, $action:literal;)+) => {
+        /// Names one kind of failure.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $variant,)+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The code's row of the table.
+            pub const fn entry(self) -> Entry {
+                match self {
+                    $(Self::$variant => Entry { name: $name, cause: $cause, action: $action },)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A vault, VM, item, job, point or policy that is not there.
+    ResourceNotFound = "ResourceNotFound",
+        "Nothing of this name exists here.",
+        "Check the name, its vault and its resource group; list what exists and try again.";
+    /// A resource group that is not there.
+    ResourceGroupNotFound = "ResourceGroupNotFound",
+        "The resource group does not exist.",
+        "Create it, or register a host in it, and try again.";
+    /// A subscription that is not this installation's.
+    SubscriptionNotFound = "SubscriptionNotFound",
+        "The subscription is not this installation's.",
+        "Use the subscription id in credentials.json.";
+    /// No token, or one that is not valid.
+    AuthenticationFailed = "AuthenticationFailed",
+        "The request carried no valid access token.",
+        "Get a token from the token endpoint with the credentials in credentials.json.";
+    /// A request that cannot be understood.
+    BadRequest = "BadRequest",
+        "The request's body or query is not in the proper format.",
+        "Correct the request; the message names what is wrong with it.";
+    /// A name that breaks Azure's rule for it.
+    InvalidResourceName = "InvalidResourceName",
+        "The name breaks the rule for names of this kind.",
+        "Choose a name that follows the rule in the message.";
+    /// A change to a vault that may not be made.
+    VaultCannotChange = "UserErrorVaultPropertyCannotChange",
+        "A vault's region is fixed when it is created.",
+        "Create another vault in the region you want.";
+    /// A VM that cannot be protected as asked.
+    InvalidConfigureProtection = "BMSUserErrorInvalidConfigureProtectionRequest",
+        "The virtual machine and the vault do not fit together, or the request is incomplete.",
+        "Choose a vault in the virtual machine's own region, and a policy of that vault.";
+    /// A VM that another vault protects.
+    ProtectedInAnotherVault = "BMSUserErrorContainerIsAlreadyRegisteredWithAnotherVault",
+        "A virtual machine can be protected by one vault at a time.",
+        "Stop its protection in the other vault and delete its backup data there first.";
+    /// An item that is not there.
+    ItemNotFound = "BMSUserErrorContainerObjectNotFound",
+        "The virtual machine is not protected in this vault.",
+        "List the vault's items; enable backup for the virtual machine if it is not among them.";
+    /// A protected VM that its host no longer has.
+    VmNotFound = "UserErrorVmNotFoundV2",
+        "The virtual machine no longer exists on its host, or its host is not reachable.",
+        "If it was deleted, restore it from a recovery point; if its host is down, bring it back.";
+    /// A second job of the same kind for one item.
+    BackupInProgress = "UserErrorBackupOperationInProgress",
+        "Another backup job is running for this virtual machine.",
+        "Wait until it has ended, or cancel it, and try again.";
+    /// A VM in a state that allows no backup.
+    VmNotInDesirableState = "UserErrorVmNotInDesirableState",
+        "The virtual machine is not in a state that allows backups.",
+        "Bring it into a running or powered-off state and try again.";
+    /// The guest agent did not answer.
+    AgentUnavailable = "UserErrorGuestAgentStatusUnavailable",
+        "The guest agent is not installed, not running, or does not answer.",
+        "Install or restart qemu-guest-agent in the virtual machine and check its channel.";
+    /// The guest's file systems could not be frozen.
+    FreezeFailed = "UserErrorFsFreezeFailed",
+        "One or more mount points of the virtual machine could not be frozen in time.",
+        "Look at the agent's log and its freeze hooks in the guest; check its file systems.";
+    /// An incremental that could not be read; a full read took its place.
+    ChangeTrackingReset = "UserErrorChangeTrackingReset",
+        "The record of changed blocks was missing or broken, so the disk was read in full.",
+        "Nothing to do: only changed blocks were stored, and tracking has begun anew.";
+    /// A disk that is not there any more.
+    DiskNotFound = "UserErrorDiskNotFound",
+        "A disk of the virtual machine is missing on its host or cannot be opened.",
+        "Bring the disk's file back or detach the disk from the virtual machine.";
+    /// A disk that cannot be backed up.
+    DiskNotSupported = "UserErrorUnsupportedDisk",
+        "The disk is of a kind that cannot be backed up (network, pass-through, no source).",
+        "Nothing, if it holds nothing of value; else move it to a file or block device.";
+    /// No room for the blocks that a running guest overwrites during its backup.
+    ScratchFull = "UserErrorScratchSpaceFull",
+        "The scratch directory ran out of space while the virtual machine was being backed up.",
+        "Free space there or name another directory with --scratch; the guest was kept running.";
+    /// No room in the store.
+    StoreFull = "UserErrorRepositoryFull",
+        "The store of the vault's region has no space left.",
+        "Free space in the store; listing, restoring and deleting points still work.";
+    /// The store failed otherwise.
+    StoreUnavailable = "UserErrorRepositoryUnavailable",
+        "The store of the vault's region could not be read or written.",
+        "Check the store's directory or service, its permissions and its disk.";
+    /// Damaged data in the store.
+    StoreDamaged = "UserErrorRepositoryDamaged",
+        "An object in the store is damaged or missing.",
+        "Run `holdfast repo verify --read-data` to see which points need it; restore another one.";
+    /// A key that does not open the vault.
+    WrongKey = "UserErrorVaultKeyInvalid",
+        "The key file is missing, damaged, or belongs to another vault.",
+        "Put the vault's own key file back from your copy; without it the data stays sealed.";
+    /// libvirt or its helper is not there.
+    HypervisorUnavailable = "UserErrorHypervisorUnavailable",
+        "libvirt is not installed, not running, or refuses the connection.",
+        "Start libvirtd on the host and check that its socket is there and may be used.";
+    /// A restore target that cannot be used.
+    RestoreTargetInvalid = "UserErrorRestoreTargetInvalid",
+        "The directory or the virtual machine's name to restore to cannot be used.",
+        "Choose an empty directory with enough space, and a name that no virtual machine has.";
+    /// A restored VM that did not come up.
+    RestoredVmNotStarted = "UserErrorRestoredVmNotStarted",
+        "The restored virtual machine was defined but could not be started.",
+        "Look at the message and at the domain's log; its disks have been restored.";
+    /// A job that cannot be cancelled.
+    JobNotCancelable = "UserErrorJobNotCancelable",
+        "The job is not in a cancelable state.",
+        "Nothing: it has ended, or its recovery point is already committed.";
+    /// A job that was cancelled.
+    JobCancelled = "UserErrorJobSuccessfullyCancelled",
+        "The job was cancelled.",
+        "Nothing to do.";
+    /// A job that the service did not live to end.
+    Interrupted = "UserErrorServiceInterrupted",
+        "The Holdfast service was stopped while the job was running.",
+        "Start the operation again; earlier recovery points are not affected.";
+    /// Anything that should not happen.
+    Internal = "BackUpOperationFailed",
+        "Holdfast met an error that it has no name for.",
+        "Try again; if it stays, look at the service's log and report the message.";
+}
+
+impl Code {
+    /// The code, as in error bodies and jobs.
+    pub const fn name(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// What it usually comes from.
+    pub const fn cause(self) -> &'static str {
+        self.entry().cause
+    }
+
+    /// What the operator should do.
+    pub const fn action(self) -> &'static str {
+        self.entry().action
+    }
+
+    /// The code with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_own_name_a_cause_and_an_action() {
+        for (at, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(Code::from_name(code.name()), Some(*code));
+            assert!(Code::ALL[..at].iter().all(|earlier| earlier.name() != code.name()));
+            assert!(code.cause().ends_with('.') && code.action().ends_with('.'), "{code:?}");
+        }
+    }
 }

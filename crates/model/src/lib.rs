@@ -14,7 +14,9 @@ pub mod item;
 pub mod job;
 pub mod point;
 pub mod policy;
+pub mod principal;
 pub mod seed;
 pub mod units;
 pub mod vault;
+
 pub mod vm;

@@ -1,0 +1,138 @@
+//! The ledger port: what the engine asks of a database.
+//!
+//! Every call is one transaction: it happened completely, durably, or not at all, also when the
+//! process or the machine dies in the middle.
+
+use model::host::Host;
+use model::item::Item;
+use model::job::{Job, JobId};
+use model::point::{Point, PointId};
+use model::policy::Policy;
+use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::vault::Vault;
+use uuid::Uuid;
+
+/// Why the ledger could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// A vault of that name is already in the resource group.
+    #[error("a vault of this name is already in the resource group")]
+    VaultNameTaken,
+    /// The virtual machine already has a protected item.
+    #[error("the virtual machine is already protected by vault {vault}")]
+    VmTaken {
+        /// The vault that protects it.
+        vault: Uuid,
+    },
+    /// The item already has a backup job that has not ended.
+    #[error("backup job {job} has not ended yet")]
+    ItemBusy {
+        /// The job that has not ended.
+        job: JobId,
+    },
+    /// A host with this URI is already registered.
+    #[error("a host with this URI is already registered")]
+    HostTaken,
+    /// The record to update or delete is not there.
+    #[error("the record is not in the ledger")]
+    Missing,
+    /// The ledger was written by a newer version of Holdfast.
+    #[error("the ledger's schema is version {found}, newer than this program's {known}")]
+    NewerSchema {
+        /// The version found.
+        found: i64,
+        /// The newest version this program knows.
+        known: i64,
+    },
+    /// A record in the ledger cannot be read back.
+    #[error("the {table} record {key} cannot be read: {what}")]
+    Damaged {
+        /// The table.
+        table: &'static str,
+        /// The record's key.
+        key: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The database failed.
+    #[error("the ledger's database failed")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Which jobs to list. `Default` lists all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JobQuery {
+    /// Only those of this vault.
+    pub vault: Option<Uuid>,
+    /// Only those of this item.
+    pub item: Option<Uuid>,
+    /// Only those that have not ended.
+    pub unfinished: bool,
+}
+
+/// Durable records.
+pub trait Ledger: Send + Sync {
+    /// The tenancy, or `None` before it was first set.
+    fn tenancy(&self) -> Result<Option<Tenancy>, LedgerError>;
+    /// Sets the tenancy of a new ledger. Changes nothing where there is one; returns what holds.
+    fn set_tenancy(&self, tenancy: Tenancy) -> Result<Tenancy, LedgerError>;
+
+    /// Adds or replaces a principal, by client id.
+    fn put_principal(&self, principal: &Principal) -> Result<(), LedgerError>;
+    /// The principal with this client id.
+    fn principal(&self, client_id: Uuid) -> Result<Option<Principal>, LedgerError>;
+
+    /// Adds a resource group; one of that name (in any case of letters) stays as it is.
+    fn put_resource_group(&self, group: &ResourceGroup) -> Result<(), LedgerError>;
+    /// All resource groups, by name.
+    fn resource_groups(&self) -> Result<Vec<ResourceGroup>, LedgerError>;
+
+    /// Adds a host. Fails with `HostTaken` where its URI is registered.
+    fn create_host(&self, host: &Host) -> Result<(), LedgerError>;
+    /// All hosts, in the order of their adding.
+    fn hosts(&self) -> Result<Vec<Host>, LedgerError>;
+
+    /// Adds a vault together with its first policies. Fails with `VaultNameTaken` where one of that
+    /// name (in any case of letters) is in the resource group.
+    fn create_vault(&self, vault: &Vault, policies: &[Policy]) -> Result<(), LedgerError>;
+    /// Replaces a vault's record.
+    fn update_vault(&self, vault: &Vault) -> Result<(), LedgerError>;
+    /// All vaults, by name.
+    fn vaults(&self) -> Result<Vec<Vault>, LedgerError>;
+    /// The vault with this id.
+    fn vault(&self, id: Uuid) -> Result<Option<Vault>, LedgerError>;
+
+    /// Adds or replaces a policy, by vault and name (in any case of letters).
+    fn put_policy(&self, policy: &Policy) -> Result<(), LedgerError>;
+    /// A vault's policies, by name.
+    fn policies(&self, vault: Uuid) -> Result<Vec<Policy>, LedgerError>;
+
+    /// Adds an item. Fails with `VmTaken` where its virtual machine has one in any vault.
+    fn create_item(&self, item: &Item) -> Result<(), LedgerError>;
+    /// Replaces an item's record.
+    fn update_item(&self, item: &Item) -> Result<(), LedgerError>;
+    /// All items, or those of one vault, by the VM's name.
+    fn items(&self, vault: Option<Uuid>) -> Result<Vec<Item>, LedgerError>;
+    /// The item with this id.
+    fn item(&self, id: Uuid) -> Result<Option<Item>, LedgerError>;
+    /// The item that protects this virtual machine, in whatever vault.
+    fn item_of_vm(&self, vm: Uuid) -> Result<Option<Item>, LedgerError>;
+
+    /// Adds a job. Fails with `ItemBusy` where it is a backup and the item has a backup job that
+    /// has not ended.
+    fn create_job(&self, job: &Job) -> Result<(), LedgerError>;
+    /// Replaces a job's record.
+    fn update_job(&self, job: &Job) -> Result<(), LedgerError>;
+    /// The jobs that match, newest first.
+    fn jobs(&self, query: JobQuery) -> Result<Vec<Job>, LedgerError>;
+    /// The job with this id.
+    fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError>;
+
+    /// Records a finished backup in one transaction: the point, the item and the job as they are
+    /// given. Doing it twice with the same point is harmless.
+    fn record_backup(&self, point: &Point, item: &Item, job: &Job) -> Result<(), LedgerError>;
+    /// An item's points, newest first.
+    fn points(&self, item: Uuid) -> Result<Vec<Point>, LedgerError>;
+    /// The point with this id.
+    fn point(&self, id: PointId) -> Result<Option<Point>, LedgerError>;
+}
