@@ -1,1 +1,13 @@
-//! rules.
+//! Every decision of Holdfast, apart from its execution.
+//!
+//! Facts go in as values, verdicts come out as values, and each verdict says why. Nothing here does
+//! IO, reads a clock or knows bytes; the engine gathers the facts and carries the verdicts out.
+
+#![warn(missing_docs)]
+
+pub mod chain;
+pub mod consistency;
+pub mod job_life;
+pub mod naming;
+pub mod protection;
+pub mod retain;

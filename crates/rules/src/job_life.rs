@@ -1,0 +1,135 @@
+//! The life of a job: which status may follow which, and how a job ends.
+//!
+//! ```text
+//!              ┌────────────► Completed
+//!              ├────────────► CompletedWithWarnings
+//! InProgress ──┤
+//!      │       ├────────────► Failed
+//!      ▼       │
+//!  Cancelling ─┴────────────► Cancelled
+//! ```
+//!
+//! `Completed` and `CompletedWithWarnings` need a readable recovery point in the vault. A job that
+//! was asked to stop, but had its point committed before it could, has completed.
+
+use model::fault::{Code, Fault};
+use model::job::Status;
+
+/// What came of a job's work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done, and what it made was read back.
+    Done,
+    /// It was stopped because somebody asked for it, and cleaned up.
+    Stopped,
+    /// It could not be done.
+    Failed(Fault),
+}
+
+/// How a job ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// Its final status.
+    pub status: Status,
+    /// Its error, if it has one.
+    pub error: Option<Fault>,
+}
+
+/// How a job with this outcome and these warnings ends.
+pub fn end(outcome: Outcome, warnings: &[Fault]) -> End {
+    match outcome {
+        Outcome::Done if warnings.is_empty() => End { status: Status::Completed, error: None },
+        Outcome::Done => End { status: Status::CompletedWithWarnings, error: None },
+        Outcome::Stopped => End {
+            status: Status::Cancelled,
+            error: Some(Fault::new(Code::JobCancelled, "The job was cancelled.")),
+        },
+        Outcome::Failed(fault) => End { status: Status::Failed, error: Some(fault) },
+    }
+}
+
+/// Why a job may not be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoCancel {
+    /// It has ended.
+    Ended,
+    /// It is being cancelled already.
+    AlreadyCancelling,
+    /// Its recovery point is committed, or it is at a step that must not be broken off.
+    PastTheLastMoment,
+}
+
+/// Whether a job may be cancelled: `Ok`, or why not.
+///
+/// # Errors
+///
+/// The reason, in the order of the variants.
+pub fn cancel(status: Status, past_the_last_moment: bool) -> Result<(), NoCancel> {
+    match status {
+        Status::Cancelling => Err(NoCancel::AlreadyCancelling),
+        status if status.has_ended() => Err(NoCancel::Ended),
+        _ if past_the_last_moment => Err(NoCancel::PastTheLastMoment),
+        _ => Ok(()),
+    }
+}
+
+/// What becomes of a job that was not ended when the service died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterRestart {
+    /// A backup whose recovery point had been committed: it is recorded now.
+    RecordPoint,
+    /// Everything else: it failed, because it was interrupted.
+    Fail(Fault),
+}
+
+/// What becomes of a job that was not ended when the service died. `point_committed` is what the
+/// repository's log says, not what the ledger says.
+pub fn after_restart(point_committed: bool) -> AfterRestart {
+    if point_committed {
+        AfterRestart::RecordPoint
+    } else {
+        AfterRestart::Fail(Fault::new(
+            Code::Interrupted,
+            "The service was stopped while this job was running. What it had begun was cleaned \
+             up; earlier recovery points are not affected.",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_make_a_finished_job_completed_with_warnings() {
+        let warning = Fault::new(Code::FreezeFailed, "hook failed");
+        assert_eq!(end(Outcome::Done, &[]).status, Status::Completed);
+        assert_eq!(end(Outcome::Done, &[warning]).status, Status::CompletedWithWarnings);
+    }
+
+    #[test]
+    fn a_failed_job_keeps_its_fault_and_a_stopped_one_is_cancelled() {
+        let fault = Fault::new(Code::StoreFull, "no space");
+        assert_eq!(end(Outcome::Failed(fault.clone()), &[]).error, Some(fault));
+        assert_eq!(end(Outcome::Stopped, &[]).status, Status::Cancelled);
+    }
+
+    #[test]
+    fn only_a_running_job_before_its_last_moment_can_be_cancelled() {
+        assert_eq!(cancel(Status::InProgress, false), Ok(()));
+        assert_eq!(cancel(Status::InProgress, true), Err(NoCancel::PastTheLastMoment));
+        assert_eq!(cancel(Status::Cancelling, false), Err(NoCancel::AlreadyCancelling));
+        for status in Status::ALL.into_iter().filter(|status| status.has_ended()) {
+            assert_eq!(cancel(status, false), Err(NoCancel::Ended), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_committed_point_is_recorded_after_a_restart_and_nothing_else_is() {
+        assert_eq!(after_restart(true), AfterRestart::RecordPoint);
+        let AfterRestart::Fail(fault) = after_restart(false) else {
+            panic!("an uncommitted job must fail");
+        };
+        assert_eq!(fault.code, Code::Interrupted);
+    }
+}
