@@ -33,7 +33,7 @@ pub enum LedgerError {
     /// A host with this URI is already registered.
     #[error("a host with this URI is already registered")]
     HostTaken,
-    /// The record to update or delete is not there.
+    /// The record to update or delete is not there, or one that the new record refers to.
     #[error("the record is not in the ledger")]
     Missing,
     /// The ledger was written by a newer version of Holdfast.

@@ -1,1 +1,201 @@
-//! (being written)
+//! The ledger in SQLite: one file, for one process.
+//!
+//! Why `rusqlite` and not an asynchronous library: the engine is blocking code, and the simulator
+//! runs it in one thread, so there is nobody to await; SQLite itself blocks. PostgreSQL will join
+//! through the blocking `postgres` crate, behind the same port and the same contract suite. `sqlx`
+//! is out besides: it holds an older `libsqlite3-sys`, and two of them cannot be linked into one
+//! program.
+//!
+//! # Invariants
+//!
+//! - **L1. What was acknowledged survives** `kill -9` and power loss: WAL with `synchronous=FULL`
+//!   syncs the log before a commit returns.
+//! - **L2. Every call is one transaction.** Writes begin with `BEGIN IMMEDIATE`, so what a write
+//!   checks first still holds when it commits, and it cannot fail half-way for want of the lock.
+//! - **L3. One vault per virtual machine, one unended backup job per item**, one vault of a name in
+//!   a resource group, one host per URI: checked inside the transaction for a good answer, and
+//!   unique indexes stand behind the checks.
+//! - **L4. A record that cannot be read is `Damaged`**, with its table and key; never a panic, never
+//!   a default in its place.
+//! - **L5. Lists cost what they answer:** none scans a table of points or jobs, and none sorts.
+
+use std::path::Path;
+
+use model::host::Host;
+use model::item::Item;
+use model::job::{Job, JobId};
+use model::point::{Point, PointId};
+use model::policy::Policy;
+use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::vault::Vault;
+use uuid::Uuid;
+
+use crate::port::{JobQuery, Ledger, LedgerError};
+
+mod hosts;
+mod items;
+mod jobs;
+mod json;
+mod migrate;
+mod points;
+mod policies;
+mod pool;
+mod principals;
+mod record;
+mod vaults;
+
+use pool::Pool;
+
+/// The ledger in SQLite. Share it by reference or in an `Arc`.
+pub struct SqliteLedger {
+    pool: Pool,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger in the file `path`, and creates it, readable by its owner only, where there
+    /// is none. Brings an older schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// `NewerSchema` where a newer program wrote it; `Database` where the file cannot be opened, is
+    /// no SQLite database, or is another program's.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { pool: Pool::open(path)? })
+    }
+
+    /// A ledger that is gone when it is dropped, for tests and the simulator.
+    ///
+    /// # Errors
+    ///
+    /// `Database` where SQLite has no memory.
+    pub fn in_memory() -> Result<Self, LedgerError> {
+        Ok(Self { pool: Pool::in_memory()? })
+    }
+}
+
+impl Ledger for SqliteLedger {
+    fn tenancy(&self) -> Result<Option<Tenancy>, LedgerError> {
+        self.pool.read(principals::tenancy)
+    }
+
+    fn set_tenancy(&self, tenancy: Tenancy) -> Result<Tenancy, LedgerError> {
+        self.pool.write(|db| principals::set_tenancy(db, tenancy))
+    }
+
+    fn put_principal(&self, principal: &Principal) -> Result<(), LedgerError> {
+        self.pool.write(|db| principals::put(db, principal))
+    }
+
+    fn principal(&self, client_id: Uuid) -> Result<Option<Principal>, LedgerError> {
+        self.pool.read(|db| principals::get(db, client_id))
+    }
+
+    fn put_resource_group(&self, group: &ResourceGroup) -> Result<(), LedgerError> {
+        self.pool.write(|db| principals::put_group(db, group))
+    }
+
+    fn resource_groups(&self) -> Result<Vec<ResourceGroup>, LedgerError> {
+        self.pool.read(principals::groups)
+    }
+
+    fn create_host(&self, host: &Host) -> Result<(), LedgerError> {
+        self.pool.write(|db| hosts::create(db, host))
+    }
+
+    fn hosts(&self) -> Result<Vec<Host>, LedgerError> {
+        self.pool.read(hosts::list)
+    }
+
+    fn create_vault(&self, vault: &Vault, policies: &[Policy]) -> Result<(), LedgerError> {
+        self.pool.write(|db| {
+            vaults::create(db, vault)?;
+            policies.iter().try_for_each(|policy| policies::put(db, policy))
+        })
+    }
+
+    fn update_vault(&self, vault: &Vault) -> Result<(), LedgerError> {
+        self.pool.write(|db| vaults::update(db, vault))
+    }
+
+    fn vaults(&self) -> Result<Vec<Vault>, LedgerError> {
+        self.pool.read(vaults::list)
+    }
+
+    fn vault(&self, id: Uuid) -> Result<Option<Vault>, LedgerError> {
+        self.pool.read(|db| vaults::get(db, id))
+    }
+
+    fn put_policy(&self, policy: &Policy) -> Result<(), LedgerError> {
+        self.pool.write(|db| policies::put(db, policy))
+    }
+
+    fn policies(&self, vault: Uuid) -> Result<Vec<Policy>, LedgerError> {
+        self.pool.read(|db| policies::list(db, vault))
+    }
+
+    fn create_item(&self, item: &Item) -> Result<(), LedgerError> {
+        self.pool.write(|db| items::create(db, item))
+    }
+
+    fn update_item(&self, item: &Item) -> Result<(), LedgerError> {
+        self.pool.write(|db| items::update(db, item))
+    }
+
+    fn items(&self, vault: Option<Uuid>) -> Result<Vec<Item>, LedgerError> {
+        self.pool.read(|db| items::list(db, vault))
+    }
+
+    fn item(&self, id: Uuid) -> Result<Option<Item>, LedgerError> {
+        self.pool.read(|db| items::get(db, id))
+    }
+
+    fn item_of_vm(&self, vm: Uuid) -> Result<Option<Item>, LedgerError> {
+        self.pool.read(|db| items::of_vm(db, vm))
+    }
+
+    fn create_job(&self, job: &Job) -> Result<(), LedgerError> {
+        self.pool.write(|db| jobs::create(db, job))
+    }
+
+    fn update_job(&self, job: &Job) -> Result<(), LedgerError> {
+        self.pool.write(|db| jobs::update(db, job))
+    }
+
+    fn jobs(&self, query: JobQuery) -> Result<Vec<Job>, LedgerError> {
+        self.pool.read(|db| jobs::list(db, query))
+    }
+
+    fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError> {
+        self.pool.read(|db| jobs::get(db, id))
+    }
+
+    fn record_backup(&self, point: &Point, item: &Item, job: &Job) -> Result<(), LedgerError> {
+        self.pool.write(|db| {
+            points::put(db, point)?;
+            items::update(db, item)?;
+            jobs::update(db, job)
+        })
+    }
+
+    fn points(&self, item: Uuid) -> Result<Vec<Point>, LedgerError> {
+        self.pool.read(|db| points::list(db, item))
+    }
+
+    fn point(&self, id: PointId) -> Result<Option<Point>, LedgerError> {
+        self.pool.read(|db| points::get(db, id))
+    }
+}
+
+/// A failure of the database, as the port tells it. A broken reference is a record that is not
+/// there; everything else is the database's own.
+fn failed(error: rusqlite::Error) -> LedgerError {
+    match error.sqlite_error() {
+        Some(cause) if cause.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+            LedgerError::Missing
+        }
+        _ => LedgerError::Database(Box::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Protected items.
+
+use model::item::{Item, ProtectionState};
+use rusqlite::{Connection, ToSql, named_params};
+use uuid::Uuid;
+
+use super::record::{Record, Stored, all, first, json, run, run_on_one, time};
+use crate::port::LedgerError;
+
+impl Stored for Item {
+    const TABLE: &'static str = "item";
+    const KEY: &'static str = "id";
+
+    fn read(record: &Record<'_>) -> Result<Self, LedgerError> {
+        Ok(Self {
+            id: record.uuid("id")?,
+            vault: record.uuid("vault")?,
+            vm: record.uuid("vm")?,
+            vm_name: record.text("vm_name")?,
+            vm_resource_group: record.text("vm_resource_group")?,
+            policy: record.text("policy")?,
+            state: record.named("state", ProtectionState::from_azure_name)?,
+            last_backup: record.json_if_any("last_backup_json")?,
+            chain: record.json_if_any("chain_json")?,
+            created_at: record.time("created_at")?,
+        })
+    }
+}
+
+/// Calls `write` with the item's columns as named parameters.
+fn with_columns<T>(item: &Item, write: impl FnOnce(&[(&str, &dyn ToSql)]) -> T) -> T {
+    write(named_params! {
+        ":id": item.id.to_string(),
+        ":vault": item.vault.to_string(),
+        ":vm": item.vm.to_string(),
+        ":vm_name": item.vm_name,
+        ":vm_resource_group": item.vm_resource_group,
+        ":policy": item.policy,
+        ":state": item.state.azure_name(),
+        ":last_backup": item.last_backup.as_ref().map(json),
+        ":chain": item.chain.as_ref().map(json),
+        ":created_at": time(item.created_at),
+    })
+}
+
+pub(super) fn create(db: &Connection, item: &Item) -> Result<(), LedgerError> {
+    if let Some(holder) = of_vm(db, item.vm)? {
+        return Err(LedgerError::VmTaken { vault: holder.vault });
+    }
+    let sql = "INSERT INTO item (id, vault, vm, vm_name, vm_resource_group, policy, state,
+             last_backup_json, chain_json, created_at)
+         VALUES (:id, :vault, :vm, :vm_name, :vm_resource_group, :policy, :state, :last_backup,
+             :chain, :created_at)";
+    with_columns(item, |columns| run(db, sql, columns))?;
+    Ok(())
+}
+
+pub(super) fn update(db: &Connection, item: &Item) -> Result<(), LedgerError> {
+    if let Some(holder) = of_vm(db, item.vm)?.filter(|holder| holder.id != item.id) {
+        return Err(LedgerError::VmTaken { vault: holder.vault });
+    }
+    let sql = "UPDATE item SET vault = :vault, vm = :vm, vm_name = :vm_name,
+             vm_resource_group = :vm_resource_group, policy = :policy, state = :state,
+             last_backup_json = :last_backup, chain_json = :chain, created_at = :created_at
+         WHERE id = :id";
+    with_columns(item, |columns| run_on_one(db, sql, columns))
+}
+
+pub(super) const LIST: &str = "SELECT * FROM item ORDER BY vm_name, id";
+pub(super) const LIST_OF_VAULT: &str = "SELECT * FROM item WHERE vault = ?1 ORDER BY vm_name";
+
+pub(super) fn list(db: &Connection, vault: Option<Uuid>) -> Result<Vec<Item>, LedgerError> {
+    match vault {
+        Some(vault) => all(db, LIST_OF_VAULT, [vault.to_string()]),
+        None => all(db, LIST, []),
+    }
+}
+
+pub(super) fn get(db: &Connection, id: Uuid) -> Result<Option<Item>, LedgerError> {
+    first(db, "SELECT * FROM item WHERE id = ?1", [id.to_string()])
+}
+
+pub(super) fn of_vm(db: &Connection, vm: Uuid) -> Result<Option<Item>, LedgerError> {
+    first(db, "SELECT * FROM item WHERE vm = ?1", [vm.to_string()])
+}

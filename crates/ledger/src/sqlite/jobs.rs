@@ -1,0 +1,161 @@
+//! Jobs.
+
+use model::fault::Fault;
+use model::job::{DiskProgress, Job, JobId, Operation, Status, Task};
+use rusqlite::{Connection, ToSql, named_params};
+use serde::{Deserialize, Serialize};
+
+use super::json::{Nested, Unknown};
+use super::record::{Record, Stored, all, first, json, point, run, run_on_one, time};
+use crate::port::{JobQuery, LedgerError};
+
+/// What a job has that nothing searches in, in one column: one parse for each row of a long list.
+struct Detail {
+    tasks: Vec<Task>,
+    disks: Vec<DiskProgress>,
+    properties: Vec<(String, String)>,
+    warnings: Vec<Fault>,
+    error: Option<Fault>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DetailRow {
+    tasks: <Vec<Task> as Nested>::Row,
+    disks: <Vec<DiskProgress> as Nested>::Row,
+    properties: Vec<(String, String)>,
+    warnings: <Vec<Fault> as Nested>::Row,
+    error: <Option<Fault> as Nested>::Row,
+}
+
+impl Nested for Detail {
+    type Row = DetailRow;
+
+    fn to_row(&self) -> DetailRow {
+        DetailRow {
+            tasks: self.tasks.to_row(),
+            disks: self.disks.to_row(),
+            properties: self.properties.clone(),
+            warnings: self.warnings.to_row(),
+            error: self.error.to_row(),
+        }
+    }
+
+    fn from_row(row: DetailRow) -> Result<Self, Unknown> {
+        Ok(Self {
+            tasks: Vec::from_row(row.tasks)?,
+            disks: Vec::from_row(row.disks)?,
+            properties: row.properties,
+            warnings: Vec::from_row(row.warnings)?,
+            error: Option::from_row(row.error)?,
+        })
+    }
+}
+
+impl Stored for Job {
+    const TABLE: &'static str = "job";
+    const KEY: &'static str = "id";
+
+    fn read(record: &Record<'_>) -> Result<Self, LedgerError> {
+        let detail: Detail = record.json("detail_json")?;
+        Ok(Self {
+            id: JobId(record.uuid("id")?),
+            vault: record.uuid("vault")?,
+            item: record.uuid("item")?,
+            operation: record.named("operation", Operation::from_azure_name)?,
+            status: record.named("status", Status::from_azure_name)?,
+            started_at: record.time("started_at")?,
+            ended_at: record.time_if_any("ended_at")?,
+            point: record.point_if_any("point")?,
+            retain_until: record.time_if_any("retain_until")?,
+            tasks: detail.tasks,
+            disks: detail.disks,
+            properties: detail.properties,
+            warnings: detail.warnings,
+            error: detail.error,
+        })
+    }
+}
+
+/// Calls `write` with the job's columns as named parameters.
+fn with_columns<T>(job: &Job, write: impl FnOnce(&[(&str, &dyn ToSql)]) -> T) -> T {
+    let detail = Detail {
+        tasks: job.tasks.clone(),
+        disks: job.disks.clone(),
+        properties: job.properties.clone(),
+        warnings: job.warnings.clone(),
+        error: job.error.clone(),
+    };
+    write(named_params! {
+        ":id": job.id.to_string(),
+        ":vault": job.vault.to_string(),
+        ":item": job.item.to_string(),
+        ":operation": job.operation.azure_name(),
+        ":status": job.status.azure_name(),
+        ":started_at": time(job.started_at),
+        ":ended_at": job.ended_at.map(time),
+        ":point": job.point.map(point),
+        ":retain_until": job.retain_until.map(time),
+        ":detail": json(&detail),
+    })
+}
+
+pub(super) fn create(db: &Connection, job: &Job) -> Result<(), LedgerError> {
+    item_is_free(db, job)?;
+    let sql = "INSERT INTO job (id, vault, item, operation, status, started_at, ended_at, point,
+             retain_until, detail_json)
+         VALUES (:id, :vault, :item, :operation, :status, :started_at, :ended_at, :point,
+             :retain_until, :detail)";
+    with_columns(job, |columns| run(db, sql, columns))?;
+    Ok(())
+}
+
+pub(super) fn update(db: &Connection, job: &Job) -> Result<(), LedgerError> {
+    item_is_free(db, job)?;
+    let sql = "UPDATE job SET vault = :vault, item = :item, operation = :operation,
+             status = :status, started_at = :started_at, ended_at = :ended_at, point = :point,
+             retain_until = :retain_until, detail_json = :detail
+         WHERE id = :id";
+    with_columns(job, |columns| run_on_one(db, sql, columns))
+}
+
+/// No other backup job of the item is unended, where this one is an unended backup job.
+fn item_is_free(db: &Connection, job: &Job) -> Result<(), LedgerError> {
+    if job.operation != Operation::Backup || job.status.has_ended() {
+        return Ok(());
+    }
+    let sql = "SELECT * FROM job WHERE item = ?1 AND ended = 0 AND operation = 'Backup'
+         AND id <> ?2";
+    match first::<Job>(db, sql, [job.item.to_string(), job.id.to_string()])? {
+        Some(busy) => Err(LedgerError::ItemBusy { job: busy.id }),
+        None => Ok(()),
+    }
+}
+
+/// The text of a list, its parameters named after the columns. Conditions that are not asked for
+/// are left out, so that each combination has an index to run along, newest first.
+pub(super) fn list_sql(query: JobQuery) -> String {
+    let conditions = [
+        query.vault.map(|_| "vault = :vault"),
+        query.item.map(|_| "item = :item"),
+        query.unfinished.then_some("ended = 0"),
+    ];
+    let conditions: Vec<&str> = conditions.into_iter().flatten().collect();
+    let filter = match conditions.is_empty() {
+        true => String::new(),
+        false => format!("WHERE {}", conditions.join(" AND ")),
+    };
+    format!("SELECT * FROM job {filter} ORDER BY started_at DESC, seq DESC")
+}
+
+pub(super) fn list(db: &Connection, query: JobQuery) -> Result<Vec<Job>, LedgerError> {
+    let vault = query.vault.map(|id| id.to_string());
+    let item = query.item.map(|id| id.to_string());
+    let mut params: Vec<(&str, &dyn ToSql)> = Vec::new();
+    params.extend(vault.as_ref().map(|id| (":vault", id as &dyn ToSql)));
+    params.extend(item.as_ref().map(|id| (":item", id as &dyn ToSql)));
+    all(db, &list_sql(query), params.as_slice())
+}
+
+pub(super) fn get(db: &Connection, id: JobId) -> Result<Option<Job>, LedgerError> {
+    first(db, "SELECT * FROM job WHERE id = ?1", [id.to_string()])
+}

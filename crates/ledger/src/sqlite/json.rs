@@ -1,0 +1,316 @@
+//! What nested values look like inside a JSON column: private rows, and the way to the nouns and
+//! back. Unknown fields are ignored; an unknown name of a code or a status is an error.
+
+use jiff::Timestamp;
+use jiff::civil::{Time, Weekday};
+use model::fault::{Code, Fault};
+use model::item::{Chain, ChainDisk, LastBackup};
+use model::job::{DiskProgress, Status, Task};
+use model::point::{PointDisk, PointId};
+use model::policy::Schedule;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A value in a JSON column that means nothing to this program.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unknown {
+    #[error("unknown status '{name}'")]
+    Status { name: String },
+    #[error("unknown error code '{name}'")]
+    Code { name: String },
+    #[error("{number} is not a recovery point's id")]
+    Point { number: u64 },
+    #[error("{number} is not a day of the week from 1 (Monday) to 7")]
+    Weekday { number: i8 },
+    #[error("'{text}' is not a time")]
+    Time { text: String },
+}
+
+/// A value that is kept inside a JSON column.
+pub(super) trait Nested: Sized {
+    /// Its form in JSON.
+    type Row: Serialize + DeserializeOwned;
+
+    fn to_row(&self) -> Self::Row;
+    fn from_row(row: Self::Row) -> Result<Self, Unknown>;
+}
+
+impl<T: Nested> Nested for Vec<T> {
+    type Row = Vec<T::Row>;
+
+    fn to_row(&self) -> Self::Row {
+        self.iter().map(T::to_row).collect()
+    }
+
+    fn from_row(row: Self::Row) -> Result<Self, Unknown> {
+        row.into_iter().map(T::from_row).collect()
+    }
+}
+
+impl<T: Nested> Nested for Option<T> {
+    type Row = Option<T::Row>;
+
+    fn to_row(&self) -> Self::Row {
+        self.as_ref().map(T::to_row)
+    }
+
+    fn from_row(row: Self::Row) -> Result<Self, Unknown> {
+        row.map(T::from_row).transpose()
+    }
+}
+
+/// A fact about a job: its name and its value.
+impl Nested for (String, String) {
+    type Row = (String, String);
+
+    fn to_row(&self) -> Self::Row {
+        self.clone()
+    }
+
+    fn from_row(row: Self::Row) -> Result<Self, Unknown> {
+        Ok(row)
+    }
+}
+
+impl Nested for Status {
+    type Row = String;
+
+    fn to_row(&self) -> String {
+        self.azure_name().to_owned()
+    }
+
+    fn from_row(name: String) -> Result<Self, Unknown> {
+        Self::from_azure_name(&name).ok_or(Unknown::Status { name })
+    }
+}
+
+impl Nested for Timestamp {
+    type Row = String;
+
+    fn to_row(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_row(text: String) -> Result<Self, Unknown> {
+        text.parse().map_err(|_| Unknown::Time { text })
+    }
+}
+
+impl Nested for PointId {
+    type Row = u64;
+
+    fn to_row(&self) -> u64 {
+        self.get()
+    }
+
+    fn from_row(number: u64) -> Result<Self, Unknown> {
+        Self::new(number).ok_or(Unknown::Point { number })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct FaultRow {
+    code: String,
+    message: String,
+}
+
+impl Nested for Fault {
+    type Row = FaultRow;
+
+    fn to_row(&self) -> FaultRow {
+        FaultRow { code: self.code.name().to_owned(), message: self.message.clone() }
+    }
+
+    fn from_row(row: FaultRow) -> Result<Self, Unknown> {
+        let code = Code::from_name(&row.code).ok_or(Unknown::Code { name: row.code })?;
+        Ok(Self { code, message: row.message })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct TaskRow {
+    name: String,
+    status: String,
+}
+
+impl Nested for Task {
+    type Row = TaskRow;
+
+    fn to_row(&self) -> TaskRow {
+        TaskRow { name: self.name.clone(), status: self.status.to_row() }
+    }
+
+    fn from_row(row: TaskRow) -> Result<Self, Unknown> {
+        Ok(Self { name: row.name, status: Status::from_row(row.status)? })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DiskProgressRow {
+    target: String,
+    method: String,
+    total_bytes: u64,
+    done_bytes: u64,
+    new_bytes: u64,
+    stored_bytes: u64,
+}
+
+impl Nested for DiskProgress {
+    type Row = DiskProgressRow;
+
+    fn to_row(&self) -> DiskProgressRow {
+        DiskProgressRow {
+            target: self.target.clone(),
+            method: self.method.clone(),
+            total_bytes: self.total_bytes,
+            done_bytes: self.done_bytes,
+            new_bytes: self.new_bytes,
+            stored_bytes: self.stored_bytes,
+        }
+    }
+
+    fn from_row(row: DiskProgressRow) -> Result<Self, Unknown> {
+        Ok(Self {
+            target: row.target,
+            method: row.method,
+            total_bytes: row.total_bytes,
+            done_bytes: row.done_bytes,
+            new_bytes: row.new_bytes,
+            stored_bytes: row.stored_bytes,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct LastBackupRow {
+    status: String,
+    at: String,
+    error: Option<FaultRow>,
+}
+
+impl Nested for LastBackup {
+    type Row = LastBackupRow;
+
+    fn to_row(&self) -> LastBackupRow {
+        LastBackupRow {
+            status: self.status.to_row(),
+            at: self.at.to_row(),
+            error: self.error.to_row(),
+        }
+    }
+
+    fn from_row(row: LastBackupRow) -> Result<Self, Unknown> {
+        Ok(Self {
+            status: Status::from_row(row.status)?,
+            at: Timestamp::from_row(row.at)?,
+            error: Option::from_row(row.error)?,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChainRow {
+    point: u64,
+    checkpoint: String,
+    disks: Vec<ChainDiskRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChainDiskRow {
+    target: String,
+    size: u64,
+    source: String,
+    serial: Option<String>,
+}
+
+impl Nested for Chain {
+    type Row = ChainRow;
+
+    fn to_row(&self) -> ChainRow {
+        let disk = |disk: &ChainDisk| ChainDiskRow {
+            target: disk.target.clone(),
+            size: disk.size,
+            source: disk.source.clone(),
+            serial: disk.serial.clone(),
+        };
+        ChainRow {
+            point: self.point.to_row(),
+            checkpoint: self.checkpoint.clone(),
+            disks: self.disks.iter().map(disk).collect(),
+        }
+    }
+
+    fn from_row(row: ChainRow) -> Result<Self, Unknown> {
+        let disk = |disk: ChainDiskRow| ChainDisk {
+            target: disk.target,
+            size: disk.size,
+            source: disk.source,
+            serial: disk.serial,
+        };
+        Ok(Self {
+            point: PointId::from_row(row.point)?,
+            checkpoint: row.checkpoint,
+            disks: row.disks.into_iter().map(disk).collect(),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct PointDiskRow {
+    target: String,
+    size: u64,
+}
+
+impl Nested for PointDisk {
+    type Row = PointDiskRow;
+
+    fn to_row(&self) -> PointDiskRow {
+        PointDiskRow { target: self.target.clone(), size: self.size }
+    }
+
+    fn from_row(row: PointDiskRow) -> Result<Self, Unknown> {
+        Ok(Self { target: row.target, size: row.size })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum ScheduleRow {
+    Daily {
+        at: String,
+    },
+    Weekly {
+        /// 1 is Monday.
+        days: Vec<i8>,
+        at: String,
+    },
+}
+
+impl Nested for Schedule {
+    type Row = ScheduleRow;
+
+    fn to_row(&self) -> ScheduleRow {
+        match self {
+            Self::Daily { at } => ScheduleRow::Daily { at: at.to_string() },
+            Self::Weekly { days, at } => ScheduleRow::Weekly {
+                days: days.iter().map(|day| day.to_monday_one_offset()).collect(),
+                at: at.to_string(),
+            },
+        }
+    }
+
+    fn from_row(row: ScheduleRow) -> Result<Self, Unknown> {
+        let time = |text: String| text.parse::<Time>().map_err(|_| Unknown::Time { text });
+        let day = |number| {
+            Weekday::from_monday_one_offset(number).map_err(|_| Unknown::Weekday { number })
+        };
+        match row {
+            ScheduleRow::Daily { at } => Ok(Self::Daily { at: time(at)? }),
+            ScheduleRow::Weekly { days, at } => Ok(Self::Weekly {
+                days: days.into_iter().map(day).collect::<Result<_, _>>()?,
+                at: time(at)?,
+            }),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Method: databases are made by hand, brought up to date, and looked at with plain SQL.
+
+use super::*;
+
+const FIRST: &str = "CREATE TABLE note (text TEXT NOT NULL);";
+const SECOND: &str = "ALTER TABLE note ADD COLUMN author TEXT NOT NULL DEFAULT 'nobody';";
+const BROKEN: &str = "CREATE TABLE half (id); CREATE TABLE note (text);";
+
+fn empty() -> Connection {
+    Connection::open_in_memory().expect("opens")
+}
+
+fn version(db: &Connection) -> i64 {
+    number(db, "PRAGMA user_version").expect("reads")
+}
+
+#[test]
+fn an_empty_file_gets_the_newest_schema() {
+    let mut db = empty();
+    up_to_date(&mut db).expect("migrates");
+    assert_eq!(version(&db), MIGRATIONS.len() as i64);
+    let tables = "SELECT group_concat(name, ' ' ORDER BY name) FROM sqlite_schema
+                  WHERE type = 'table'";
+    let tables: String = db.query_row(tables, [], |row| row.get(0)).expect("reads");
+    assert_eq!(tables, "host item job point policy principal resource_group tenancy vault");
+    up_to_date(&mut db).expect("a second time changes nothing");
+}
+
+#[test]
+fn an_older_ledger_keeps_its_records() {
+    let mut db = empty();
+    apply(&mut db, &[FIRST]).expect("version 1");
+    db.execute_batch("INSERT INTO note VALUES ('kept')").expect("writes");
+    apply(&mut db, &[FIRST, SECOND]).expect("version 2");
+    assert_eq!(version(&db), 2);
+    let note: String =
+        db.query_row("SELECT text || author FROM note", [], |row| row.get(0)).expect("reads");
+    assert_eq!(note, "keptnobody");
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_ledger_as_it_was() {
+    let mut db = empty();
+    apply(&mut db, &[FIRST]).expect("version 1");
+    apply(&mut db, &[FIRST, BROKEN]).expect_err("the table exists");
+    assert_eq!(version(&db), 1);
+    assert_eq!(number(&db, "SELECT count(*) FROM sqlite_schema").expect("reads"), 1);
+}
+
+#[test]
+fn a_newer_ledger_is_refused() {
+    let mut db = empty();
+    apply(&mut db, &[FIRST, SECOND]).expect("version 2");
+    let refused = apply(&mut db, &[FIRST]);
+    assert!(matches!(refused, Err(LedgerError::NewerSchema { found: 2, known: 1 })), "{refused:?}");
+}
+
+#[test]
+fn another_programs_database_is_refused_and_left_alone() {
+    for theirs in ["CREATE TABLE mail (id);", "PRAGMA user_version = 1;"] {
+        let mut db = empty();
+        db.execute_batch(theirs).expect("writes");
+        let refused = up_to_date(&mut db);
+        assert!(matches!(refused, Err(LedgerError::Database(_))), "{theirs}: {refused:?}");
+        assert_eq!(number(&db, "PRAGMA application_id").expect("reads"), 0);
+    }
+}

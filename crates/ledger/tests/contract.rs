@@ -1,0 +1,384 @@
+//! The contract of the ledger port. Method: every example is a function over `&dyn Ledger` and runs
+//! on a fresh ledger of every implementation in [`IMPLEMENTATIONS`]; a new implementation joins by
+//! one line there.
+
+use std::sync::Barrier;
+
+use jiff::Timestamp;
+use jiff::civil::{Weekday, time};
+use ledger::port::JobQuery;
+use ledger::sqlite::SqliteLedger;
+use ledger::{Ledger, LedgerError};
+use model::fault::{Code, Fault};
+use model::item::{Item, LastBackup, ProtectionState};
+use model::job::{Job, JobId, Operation, Status};
+use model::policy::{Policy, Schedule};
+use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::vault::{Redundancy, VaultName};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+mod nouns;
+
+use nouns::{host, item, job, point, point_id, vault};
+
+/// A ledger, and what has to outlive it.
+struct Fresh {
+    ledger: Box<dyn Ledger>,
+    _dir: Option<TempDir>,
+}
+
+/// Makes a new, empty ledger.
+type Open = fn() -> Fresh;
+
+const IMPLEMENTATIONS: &[(&str, Open)] =
+    &[("sqlite in a file", sqlite_file), ("sqlite in memory", sqlite_in_memory)];
+
+fn sqlite_file() -> Fresh {
+    let dir = TempDir::new().expect("temporary directory");
+    let ledger = SqliteLedger::open(&dir.path().join("ledger.db")).expect("opens");
+    Fresh { ledger: Box::new(ledger), _dir: Some(dir) }
+}
+
+fn sqlite_in_memory() -> Fresh {
+    Fresh { ledger: Box::new(SqliteLedger::in_memory().expect("opens")), _dir: None }
+}
+
+fn on_each(example: fn(&dyn Ledger)) {
+    for (name, open) in IMPLEMENTATIONS {
+        println!("{name}");
+        example(&*open().ledger);
+    }
+}
+
+/// Gives the ledger vault 1 with its default policy, and item 1 in it, for VM 1.
+fn with_item(ledger: &dyn Ledger) -> Item {
+    let vault = vault(1);
+    ledger.create_vault(&vault, &[Policy::default_of(vault.id)]).expect("vault");
+    let item = item(1, &vault);
+    ledger.create_item(&item).expect("item");
+    item
+}
+
+fn unfinished(item: Uuid) -> JobQuery {
+    JobQuery { item: Some(item), unfinished: true, ..JobQuery::default() }
+}
+
+fn ids(jobs: &[Job]) -> Vec<JobId> {
+    jobs.iter().map(|job| job.id).collect()
+}
+
+#[test]
+fn the_first_tenancy_stays() {
+    on_each(|ledger| {
+        let first = Tenancy { tenant: Uuid::from_u128(1), subscription: Uuid::from_u128(2) };
+        let second = Tenancy { tenant: Uuid::from_u128(3), subscription: Uuid::from_u128(4) };
+        assert_eq!(ledger.tenancy().expect("reads"), None);
+        assert_eq!(ledger.set_tenancy(first).expect("sets"), first);
+        assert_eq!(ledger.set_tenancy(second).expect("sets"), first);
+        assert_eq!(ledger.tenancy().expect("reads"), Some(first));
+    });
+}
+
+#[test]
+fn a_principal_is_replaced_by_its_client_id() {
+    on_each(|ledger| {
+        let mut principal = Principal {
+            client_id: Uuid::from_u128(1),
+            object_id: Uuid::from_u128(2),
+            name: "first".to_owned(),
+            secret_hash: "$argon2id$v=19$…".to_owned(),
+            role: "Owner".to_owned(),
+        };
+        ledger.put_principal(&principal).expect("puts");
+        principal.name = "renamed".to_owned();
+        principal.role = "Reader".to_owned();
+        ledger.put_principal(&principal).expect("puts");
+        assert_eq!(ledger.principal(principal.client_id).expect("reads"), Some(principal));
+        assert_eq!(ledger.principal(Uuid::from_u128(9)).expect("reads"), None);
+    });
+}
+
+#[test]
+fn a_resource_group_stays_as_it_was_first_written() {
+    on_each(|ledger| {
+        let group = |name: &str, region: &str| ResourceGroup {
+            name: name.to_owned(),
+            region: region.to_owned(),
+        };
+        for new in [group("web", "north"), group("Db", "north"), group("WEB", "south")] {
+            ledger.put_resource_group(&new).expect("puts");
+        }
+        let all = ledger.resource_groups().expect("reads");
+        assert_eq!(all, [group("Db", "north"), group("web", "north")]);
+    });
+}
+
+#[test]
+fn a_host_is_registered_once_per_uri() {
+    on_each(|ledger| {
+        let (first, second) = (host(1, "qemu+ssh://b/system"), host(2, "qemu:///system"));
+        ledger.create_host(&first).expect("adds");
+        ledger.create_host(&second).expect("adds");
+        let again = ledger.create_host(&host(3, "qemu:///system"));
+        assert!(matches!(again, Err(LedgerError::HostTaken)), "{again:?}");
+        assert_eq!(ledger.hosts().expect("reads"), [first, second]);
+    });
+}
+
+#[test]
+fn a_vaults_name_is_unique_in_its_group_in_any_case_of_letters() {
+    on_each(|ledger| {
+        ledger.create_vault(&vault(1), &[]).expect("creates");
+        let mut same_name = vault(2);
+        same_name.name = VaultName::new("VAULT-1").expect("valid");
+        same_name.resource_group = "Group".to_owned();
+        let policy = Policy::default_of(same_name.id);
+        let refused = ledger.create_vault(&same_name, std::slice::from_ref(&policy));
+        assert!(matches!(refused, Err(LedgerError::VaultNameTaken)), "{refused:?}");
+        assert_eq!(ledger.policies(same_name.id).expect("reads"), [], "nothing of it happened");
+        same_name.resource_group = "other".to_owned();
+        ledger.create_vault(&same_name, &[policy]).expect("another group's names are free");
+        assert_eq!(ledger.vaults().expect("reads").len(), 2);
+    });
+}
+
+#[test]
+fn a_vault_is_read_back_as_it_was_written() {
+    on_each(|ledger| {
+        let mut written = vault(1);
+        ledger.create_vault(&written, &[]).expect("creates");
+        assert_eq!(ledger.vault(written.id).expect("reads"), Some(written.clone()));
+        written.redundancy = Redundancy::ZoneRedundant;
+        ledger.update_vault(&written).expect("updates");
+        assert_eq!(ledger.vaults().expect("reads"), [written]);
+        let missing = ledger.update_vault(&vault(2));
+        assert!(matches!(missing, Err(LedgerError::Missing)), "{missing:?}");
+        assert_eq!(ledger.vault(vault(2).id).expect("reads"), None);
+    });
+}
+
+#[test]
+fn policies_are_replaced_by_name_in_any_case_of_letters() {
+    on_each(|ledger| {
+        let vault = vault(1);
+        ledger.create_vault(&vault, &[Policy::default_of(vault.id)]).expect("creates");
+        let mut weekly = Policy {
+            name: "weekly".to_owned(),
+            schedule: Schedule::Weekly {
+                days: vec![Weekday::Sunday, Weekday::Wednesday],
+                at: time(2, 30, 0, 0),
+            },
+            time_zone: "W. Europe Standard Time".to_owned(),
+            ..Policy::default_of(vault.id)
+        };
+        ledger.put_policy(&weekly).expect("adds");
+        weekly.daily_retention_days = 9_999;
+        ledger.put_policy(&Policy { name: "WEEKLY".to_owned(), ..weekly.clone() }).expect("puts");
+        let all = ledger.policies(vault.id).expect("reads");
+        assert_eq!(all, [Policy::default_of(vault.id), weekly]);
+    });
+}
+
+#[test]
+fn a_virtual_machine_has_one_item_in_all_vaults() {
+    on_each(|ledger| {
+        let held = with_item(ledger);
+        let other_vault = vault(2);
+        let policies = [Policy::default_of(other_vault.id)];
+        ledger.create_vault(&other_vault, &policies).expect("creates");
+        let mut second = item(2, &other_vault);
+        second.vm = held.vm;
+        let refused = ledger.create_item(&second);
+        let by = held.vault;
+        assert!(matches!(refused, Err(LedgerError::VmTaken { vault }) if vault == by));
+        assert_eq!(ledger.item_of_vm(held.vm).expect("reads"), Some(held.clone()));
+        assert_eq!(ledger.item(held.id).expect("reads"), Some(held));
+        assert_eq!(ledger.item(second.id).expect("reads"), None);
+    });
+}
+
+#[test]
+fn an_item_is_read_back_as_it_was_written() {
+    on_each(|ledger| {
+        let mut item = with_item(ledger);
+        item.state = ProtectionState::Protected;
+        item.last_backup = Some(LastBackup {
+            status: Status::Failed,
+            at: Timestamp::from_second(1_700_000_000).expect("in range"),
+            error: Some(Fault::new(Code::StoreFull, "no space left")),
+        });
+        item.chain = Some(nouns::chain(7));
+        ledger.update_item(&item).expect("updates");
+        assert_eq!(ledger.items(Some(item.vault)).expect("reads"), [item.clone()]);
+        item.chain = None;
+        ledger.update_item(&item).expect("updates");
+        assert_eq!(ledger.items(None).expect("reads"), [item]);
+        assert_eq!(ledger.items(Some(Uuid::from_u128(99))).expect("reads"), []);
+    });
+}
+
+#[test]
+fn what_is_not_there_is_missing() {
+    on_each(|ledger| {
+        let held = with_item(ledger);
+        let stranger = item(2, &vault(9));
+        for (what, answer) in [
+            ("an item of no vault", ledger.create_item(&stranger)),
+            ("an unknown item", ledger.update_item(&stranger)),
+            ("a job of no item", ledger.create_job(&job(1, &stranger))),
+            ("an unknown job", ledger.update_job(&job(1, &held))),
+            ("a backup of no job", ledger.record_backup(&point(1, &held), &held, &job(1, &held))),
+        ] {
+            assert!(matches!(answer, Err(LedgerError::Missing)), "{what}: {answer:?}");
+        }
+        assert_eq!(ledger.points(held.id).expect("reads"), [], "nothing of it happened");
+    });
+}
+
+#[test]
+fn an_item_has_one_unended_backup_job() {
+    on_each(|ledger| {
+        let held = with_item(ledger);
+        let mut first = job(1, &held);
+        ledger.create_job(&first).expect("creates");
+        for status in Status::ALL {
+            first.status = status;
+            ledger.update_job(&first).expect("updates");
+            let mut second = job(2, &held);
+            second.id = JobId(Uuid::from_u128(1_000 + status as u128));
+            let answer = ledger.create_job(&second);
+            if status.has_ended() {
+                answer.expect("the first has ended");
+                assert_eq!(ids(&ledger.jobs(unfinished(held.id)).expect("reads")), [second.id]);
+                second.status = Status::Cancelled;
+                ledger.update_job(&second).expect("updates");
+            } else {
+                let busy = first.id;
+                assert!(matches!(answer, Err(LedgerError::ItemBusy { job }) if job == busy));
+            }
+        }
+    });
+}
+
+#[test]
+fn other_jobs_run_beside_a_backup() {
+    on_each(|ledger| {
+        let held = with_item(ledger);
+        for (number, operation) in
+            [Operation::Backup, Operation::Restore, Operation::Restore].into_iter().enumerate()
+        {
+            let new = Job { operation, ..job(number as u128, &held) };
+            ledger.create_job(&new).expect("creates");
+        }
+        assert_eq!(ledger.jobs(unfinished(held.id)).expect("reads").len(), 3);
+    });
+}
+
+#[test]
+fn jobs_are_listed_newest_first_and_as_they_were_written() {
+    on_each(|ledger| {
+        let held = with_item(ledger);
+        let jobs: Vec<Job> = (0..4)
+            .map(|number| Job {
+                status: Status::ALL[3 + number],
+                started_at: Timestamp::from_second([50, 60, 60, 40][number]).expect("in range"),
+                ..nouns::full_job(number as u128, &held)
+            })
+            .collect();
+        for job in &jobs {
+            ledger.create_job(job).expect("creates");
+        }
+        let newest_first = [&jobs[2], &jobs[1], &jobs[0], &jobs[3]];
+        for query in [
+            JobQuery::default(),
+            JobQuery { vault: Some(held.vault), ..JobQuery::default() },
+            JobQuery { item: Some(held.id), ..JobQuery::default() },
+            JobQuery { vault: Some(held.vault), item: Some(held.id), unfinished: false },
+        ] {
+            let listed = ledger.jobs(query).expect("reads");
+            assert!(listed.iter().eq(newest_first), "{query:?}");
+        }
+        let elsewhere = JobQuery { vault: Some(Uuid::from_u128(9)), ..JobQuery::default() };
+        assert_eq!(ledger.jobs(elsewhere).expect("reads"), []);
+        assert_eq!(ledger.job(jobs[3].id).expect("reads").as_ref(), Some(&jobs[3]));
+        assert_eq!(ledger.job(JobId(Uuid::from_u128(9))).expect("reads"), None);
+    });
+}
+
+#[test]
+fn a_finished_backup_is_recorded_whole_and_twice_without_harm() {
+    on_each(|ledger| {
+        let mut held = with_item(ledger);
+        let mut done = job(1, &held);
+        ledger.create_job(&done).expect("creates");
+        done.status = Status::Completed;
+        held.state = ProtectionState::Protected;
+        held.chain = Some(nouns::chain(1));
+        for _ in 0..2 {
+            ledger.record_backup(&point(1, &held), &held, &done).expect("records");
+            assert_eq!(ledger.points(held.id).expect("reads"), [point(1, &held)]);
+            assert_eq!(ledger.point(point_id(1)).expect("reads"), Some(point(1, &held)));
+            assert_eq!(ledger.item(held.id).expect("reads").as_ref(), Some(&held));
+            assert_eq!(ledger.job(done.id).expect("reads").as_ref(), Some(&done));
+        }
+        assert_eq!(ledger.point(point_id(2)).expect("reads"), None);
+    });
+}
+
+#[test]
+fn a_point_is_never_taken_over_by_another_item() {
+    on_each(|ledger| {
+        let first = with_item(ledger);
+        let second = Item { vm: Uuid::from_u128(77), ..item(2, &vault(1)) };
+        ledger.create_item(&second).expect("item");
+        for (number, item) in [(1, &first), (2, &second)] {
+            ledger.create_job(&job(number, item)).expect("job");
+        }
+        ledger.record_backup(&point(1, &first), &first, &job(1, &first)).expect("records");
+        ledger
+            .record_backup(&point(1, &second), &second, &job(2, &second))
+            .expect_err("the id is another item's");
+        assert_eq!(ledger.points(first.id).expect("reads"), [point(1, &first)]);
+        assert_eq!(ledger.points(second.id).expect("reads"), []);
+    });
+}
+
+#[test]
+fn points_are_listed_newest_first() {
+    on_each(|ledger| {
+        let held = with_item(ledger);
+        let done = Job { status: Status::Completed, ..job(1, &held) };
+        ledger.create_job(&done).expect("creates");
+        for number in [2, 3, 1] {
+            ledger.record_backup(&point(number, &held), &held, &done).expect("records");
+        }
+        let listed = ledger.points(held.id).expect("reads");
+        assert_eq!(listed, [3, 2, 1].map(|number| point(number, &held)));
+    });
+}
+
+#[test]
+fn of_a_hundred_that_race_for_a_virtual_machine_one_wins() {
+    on_each(|ledger| {
+        let vault = vault(1);
+        ledger.create_vault(&vault, &[Policy::default_of(vault.id)]).expect("creates");
+        let start = Barrier::new(100);
+        let outcomes: Vec<Result<(), LedgerError>> = std::thread::scope(|scope| {
+            let racer = |number| {
+                let item = Item { vm: Uuid::from_u128(5), ..item(number, &vault) };
+                let start = &start;
+                scope.spawn(move || {
+                    start.wait();
+                    ledger.create_item(&item)
+                })
+            };
+            let racers: Vec<_> = (1..=100).map(racer).collect();
+            racers.into_iter().map(|racer| racer.join().expect("no panic")).collect()
+        });
+        let lost = |outcome: &&Result<(), LedgerError>| matches!(outcome, Err(LedgerError::VmTaken { vault: by }) if *by == vault.id);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+        assert_eq!(outcomes.iter().filter(lost).count(), 99);
+        assert_eq!(ledger.items(None).expect("reads").len(), 1);
+    });
+}

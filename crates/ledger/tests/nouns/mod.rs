@@ -1,0 +1,131 @@
+//! Nouns to write into ledgers, each told apart by a number.
+
+#![allow(dead_code, reason = "not every test program that shares these nouns uses all")]
+
+use jiff::Timestamp;
+use model::fault::{Code, Fault};
+use model::host::Host;
+use model::item::{Chain, ChainDisk, Item, ProtectionState};
+use model::job::{DiskProgress, Job, JobId, Operation, Status, TAKE_SNAPSHOT, Task};
+use model::point::{Consistency, Point, PointDisk, PointId};
+use model::policy::DEFAULT_POLICY;
+use model::vault::{Redundancy, Vault, VaultName};
+use uuid::Uuid;
+
+/// A moment with all nine decimals in use, `number` seconds after some night of 2026.
+fn moment(number: u128) -> Timestamp {
+    let second = 1_780_000_000 + i64::try_from(number).expect("small");
+    Timestamp::new(second, 123_456_789).expect("in range")
+}
+
+pub fn host(number: u128, uri: &str) -> Host {
+    Host {
+        id: Uuid::from_u128(number),
+        uri: uri.to_owned(),
+        region: "north".to_owned(),
+        resource_group: "group".to_owned(),
+    }
+}
+
+pub fn vault(number: u128) -> Vault {
+    Vault {
+        id: Uuid::from_u128(number),
+        name: VaultName::new(&format!("vault-{number}")).expect("valid"),
+        resource_group: "group".to_owned(),
+        region: "north".to_owned(),
+        redundancy: Redundancy::GeoRedundant,
+        created_at: moment(number),
+    }
+}
+
+pub fn item(number: u128, vault: &Vault) -> Item {
+    Item {
+        id: Uuid::from_u128(number),
+        vault: vault.id,
+        vm: Uuid::from_u128(1_000 + number),
+        vm_name: format!("vm-{number}"),
+        vm_resource_group: "Machines".to_owned(),
+        policy: DEFAULT_POLICY.to_owned(),
+        state: ProtectionState::IrPending,
+        last_backup: None,
+        chain: None,
+        created_at: moment(number),
+    }
+}
+
+pub fn chain(number: u64) -> Chain {
+    let disk = |target: &str, serial: Option<&str>| ChainDisk {
+        target: target.to_owned(),
+        size: u64::MAX,
+        source: format!("/images/{target} with \"quotes\".qcow2"),
+        serial: serial.map(str::to_owned),
+    };
+    Chain {
+        point: point_id(number),
+        checkpoint: format!("holdfast-{number}"),
+        disks: vec![disk("vda", None), disk("vdb", Some("S-1"))],
+    }
+}
+
+/// A running backup job with nothing optional in it.
+pub fn job(number: u128, item: &Item) -> Job {
+    Job {
+        id: JobId(Uuid::from_u128(number)),
+        vault: item.vault,
+        item: item.id,
+        operation: Operation::Backup,
+        status: Status::InProgress,
+        started_at: moment(number),
+        ended_at: None,
+        point: None,
+        retain_until: None,
+        tasks: Vec::new(),
+        disks: Vec::new(),
+        properties: Vec::new(),
+        warnings: Vec::new(),
+        error: None,
+    }
+}
+
+/// A backup job with everything optional in it.
+pub fn full_job(number: u128, item: &Item) -> Job {
+    let progress = DiskProgress {
+        target: "vda".to_owned(),
+        method: "dirty bitmap: 3 extents".to_owned(),
+        total_bytes: u64::MAX,
+        done_bytes: 2,
+        new_bytes: 1,
+        stored_bytes: 0,
+    };
+    Job {
+        ended_at: Some(moment(number + 60)),
+        point: Some(point_id(1 + u64::try_from(number).expect("small"))),
+        retain_until: Some(Timestamp::MAX),
+        tasks: vec![Task { name: TAKE_SNAPSHOT.to_owned(), status: Status::Completed }],
+        disks: vec![progress],
+        properties: vec![("VM Name".to_owned(), "vm-1".to_owned())],
+        warnings: vec![Fault::new(Code::ChangeTrackingReset, "the bitmap was inconsistent")],
+        error: Some(Fault::new(Code::StoreFull, "no space left")),
+        ..job(number, item)
+    }
+}
+
+pub fn point_id(number: u64) -> PointId {
+    PointId::new(number).expect("not zero")
+}
+
+pub fn point(number: u64, item: &Item) -> Point {
+    Point {
+        id: point_id(number),
+        vault: item.vault,
+        item: item.id,
+        job: JobId(Uuid::from_u128(u128::from(number))),
+        taken_at: moment(u128::from(number)),
+        consistency: Consistency::FileSystem,
+        retain_until: Some(moment(99)),
+        logical_bytes: i64::MAX as u64,
+        read_bytes: 1 << 40,
+        stored_bytes: 4096,
+        disks: vec![PointDisk { target: "vda".to_owned(), size: 20 << 30 }],
+    }
+}
