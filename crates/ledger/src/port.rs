@@ -131,6 +131,8 @@ pub trait Ledger: Send + Sync {
     /// Records a finished backup in one transaction: the point, the item and the job as they are
     /// given. Doing it twice with the same point is harmless.
     fn record_backup(&self, point: &Point, item: &Item, job: &Job) -> Result<(), LedgerError>;
+    /// Adds a point that no job recorded, or replaces it where the item has it already.
+    fn put_point(&self, point: &Point) -> Result<(), LedgerError>;
     /// An item's points, newest first.
     fn points(&self, item: Uuid) -> Result<Vec<Point>, LedgerError>;
     /// The point with this id.

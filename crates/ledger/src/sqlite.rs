@@ -177,6 +177,10 @@ impl Ledger for SqliteLedger {
         })
     }
 
+    fn put_point(&self, point: &Point) -> Result<(), LedgerError> {
+        self.pool.write(|db| points::put(db, point))
+    }
+
     fn points(&self, item: Uuid) -> Result<Vec<Point>, LedgerError> {
         self.pool.read(|db| points::list(db, item))
     }

@@ -345,6 +345,17 @@ fn a_point_is_never_taken_over_by_another_item() {
 }
 
 #[test]
+fn a_point_that_no_job_recorded_is_added_and_adding_it_again_is_harmless() {
+    on_each(|ledger| {
+        let held = with_item(ledger);
+        for _ in 0..2 {
+            ledger.put_point(&point(1, &held)).expect("adds");
+        }
+        assert_eq!(ledger.points(held.id).expect("reads"), [point(1, &held)]);
+    });
+}
+
+#[test]
 fn points_are_listed_newest_first() {
     on_each(|ledger| {
         let held = with_item(ledger);

@@ -92,11 +92,3 @@ pub struct ChainDisk {
     /// The serial number that the guest sees, where the domain sets one.
     pub serial: Option<String>,
 }
-
-/// The name of the checkpoint that goes with a recovery point.
-pub fn checkpoint_name(point: PointId) -> String {
-    format!("{CHECKPOINT_PREFIX}{point}")
-}
-
-/// What every checkpoint of ours begins with, so that nobody else's is ever touched.
-pub const CHECKPOINT_PREFIX: &str = "holdfast-";
