@@ -1,0 +1,145 @@
+//! Compression: zstd at level 1, or nothing where that does not shrink.
+
+use crate::error::FormatError;
+
+/// The level of compression. Level 3 costs half as much CPU again for one to four percent.
+const LEVEL: i32 = 1;
+
+/// How a text is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// Not at all.
+    Plain,
+    /// One zstd frame.
+    Zstd,
+}
+
+impl Codec {
+    /// The byte that stands for the codec.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::Zstd => 1,
+        }
+    }
+
+    /// The codec with this byte.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub const fn from_code(code: u8) -> Result<Self, FormatError> {
+        match code {
+            0 => Ok(Self::Plain),
+            1 => Ok(Self::Zstd),
+            _ => Err(FormatError::Invalid { what: "codec" }),
+        }
+    }
+}
+
+/// Compresses texts, one after another.
+pub struct Compressor {
+    context: zstd::bulk::Compressor<'static>,
+    buffer: Vec<u8>,
+}
+
+impl Compressor {
+    /// A compressor; it keeps its working memory.
+    pub fn new() -> Self {
+        let context = zstd::bulk::Compressor::new(LEVEL).expect("level 1 exists");
+        Self { context, buffer: Vec::new() }
+    }
+
+    /// Compresses `plain`; the text is good until the next call.
+    pub fn compress<'a>(&'a mut self, plain: &'a [u8]) -> (Codec, &'a [u8]) {
+        self.buffer.clear();
+        self.buffer.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        match self.context.compress_to_buffer(plain, &mut self.buffer) {
+            Ok(size) if size < plain.len() => (Codec::Zstd, &self.buffer),
+            // A failure would have to be one of memory; the text as it is serves as well.
+            Ok(_) | Err(_) => (Codec::Plain, plain),
+        }
+    }
+}
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Decompresses texts, one after another.
+pub struct Decompressor {
+    context: zstd::bulk::Decompressor<'static>,
+}
+
+impl Decompressor {
+    /// A decompressor; it keeps its working memory.
+    pub fn new() -> Self {
+        let context = zstd::bulk::Decompressor::new().expect("there is memory for a context");
+        Self { context }
+    }
+
+    /// Replaces `out` by the `size` bytes that `text` compresses.
+    ///
+    /// # Errors
+    ///
+    /// The text is broken, or does not hold exactly `size` bytes. Never more are written.
+    pub fn decompress(
+        &mut self,
+        codec: Codec,
+        text: &[u8],
+        size: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        out.clear();
+        match codec {
+            Codec::Plain => out.extend_from_slice(text),
+            Codec::Zstd => {
+                out.resize(size, 0);
+                let written = self.context.decompress_to_buffer(text, out.as_mut_slice());
+                out.truncate(written.map_err(|_| FormatError::Compression)?);
+            }
+        }
+        if out.len() == size { Ok(()) } else { Err(FormatError::Compression) }
+    }
+}
+
+impl Default for Decompressor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_comes_back_and_only_at_its_own_size() {
+        let repetitive = b"holdfast ".repeat(1000);
+        let (codec, text) = {
+            let mut compressor = Compressor::new();
+            let (codec, text) = compressor.compress(&repetitive);
+            (codec, text.to_vec())
+        };
+        assert_eq!(codec, Codec::Zstd);
+        assert!(text.len() < 200);
+        let mut decompressor = Decompressor::new();
+        let mut out = Vec::new();
+        for size in [repetitive.len() - 1, repetitive.len() + 1, 0] {
+            let answer = decompressor.decompress(codec, &text, size, &mut out);
+            assert_eq!(answer, Err(FormatError::Compression), "{size}");
+        }
+        assert_eq!(decompressor.decompress(codec, &text, repetitive.len(), &mut out), Ok(()));
+        assert_eq!(out, repetitive);
+    }
+
+    #[test]
+    fn what_does_not_shrink_stays_as_it_is() {
+        let mut compressor = Compressor::new();
+        let mut noise = [0; 4096];
+        blake3::Hasher::new().finalize_xof().fill(&mut noise);
+        assert_eq!(compressor.compress(&noise), (Codec::Plain, noise.as_slice()));
+    }
+}
