@@ -7,7 +7,7 @@ use crate::compress::{Codec, Compressor, Decompressor};
 use crate::error::FormatError;
 use crate::header::{self, HEADER, Header, Kind, TRAILER};
 use crate::id::{ChunkId, PackId};
-use crate::seal::{ChunkKind, EPOCH, ObjectKey, TAG, VaultKeys};
+use crate::seal::{ChunkKind, ObjectKey, TAG, VaultKeys};
 
 /// The most plain bytes in one segment.
 pub const SEGMENT_MAX: usize = 256 * 1024;
@@ -233,12 +233,7 @@ pub fn decode_header(keys: &VaultKeys, head: &[u8]) -> Result<(ChunkKind, PackId
     let expected =
         if head.get(8) == Some(&Kind::MapPack.code()) { Kind::MapPack } else { Kind::DataPack };
     let header = Header::decode(&mut Reader::new(head), expected)?;
-    if header.vault != keys.vault() {
-        return Err(FormatError::Vault);
-    }
-    if header.epoch != EPOCH {
-        return Err(FormatError::Invalid { what: "epoch" });
-    }
+    keys.check(&header)?;
     let kind = ChunkKind::of_pack(header.kind).expect("one of the two kinds of packs");
     Ok((kind, crate::id::OwnedId(header.object)))
 }

@@ -97,6 +97,17 @@ impl VaultKeys {
         self.vault
     }
 
+    /// Checks that these keys are those of an object with this header.
+    pub(crate) fn check(&self, header: &Header) -> Result<(), FormatError> {
+        if header.vault != self.vault {
+            return Err(FormatError::Vault);
+        }
+        if header.epoch != EPOCH {
+            return Err(FormatError::Invalid { what: "epoch" });
+        }
+        Ok(())
+    }
+
     /// The id of a chunk.
     pub fn chunk_id(&self, kind: ChunkKind, bytes: &[u8]) -> ChunkId {
         let key = match kind {
@@ -236,9 +247,7 @@ pub fn decode_object(
     let (body, hash) = header::checked(bytes)?;
     let mut reader = Reader::new(body);
     let header = Header::decode(&mut reader, kind)?;
-    if header.vault != keys.vault {
-        return Err(FormatError::Vault);
-    }
+    keys.check(&header)?;
     let field = reader.array::<8>()?;
     let mut parts = Reader::new(&field);
     let size = parts.u32()? as usize;
