@@ -1,0 +1,94 @@
+//! Azure Resource Manager as its clients really use it: the JSON of every noun that exists here.
+//!
+//! Each module holds the types of one noun, and the one function that renders it from the model.
+//! The shapes are Azure's, as its own clients send and read them; what Azure has no word for stands
+//! under a field named `holdfast`, which clients ignore. Requests are read leniently: unknown fields
+//! are ignored, because clients send back whole objects that they read before.
+//!
+//! Rendering decides nothing: it gets every fact as an argument, the time included.
+
+use serde::{Deserialize, Serialize};
+
+pub mod cloud;
+pub mod container;
+pub mod error;
+pub mod host;
+pub mod item;
+pub mod job;
+pub mod operation;
+pub mod point;
+pub mod policy;
+pub mod restore;
+pub mod tenancy;
+pub mod time;
+pub mod vault;
+pub mod vm;
+
+/// The one kind of backup management that exists here: virtual machines.
+pub const AZURE_IAAS_VM: &str = "AzureIaasVM";
+/// The resource type of virtual machines, as clients compare it.
+pub const VIRTUAL_MACHINES: &str = "Microsoft.Compute/virtualMachines";
+
+/// A resource: what ARM puts around the properties of every noun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resource<P> {
+    /// The full ARM id, in canonical case.
+    pub id: String,
+    /// The name: the id's last segment.
+    pub name: String,
+    /// The resource type, such as `Microsoft.RecoveryServices/vaults`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The region, for nouns that have one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// The price tier, which clients expect of a vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<Sku>,
+    /// The properties.
+    pub properties: P,
+}
+
+impl<P> Resource<P> {
+    /// A resource with neither region nor tier.
+    pub fn new(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        kind: impl Into<String>,
+        properties: P,
+    ) -> Self {
+        let (id, name, kind) = (id.into(), name.into(), kind.into());
+        Self { id, name, kind, location: None, sku: None, properties }
+    }
+
+    /// The same resource in this region.
+    pub fn at(mut self, region: impl Into<String>) -> Self {
+        self.location = Some(region.into());
+        self
+    }
+}
+
+/// A price tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sku {
+    /// Azure's name of the tier.
+    pub name: String,
+}
+
+/// The answer to a list request, or one page of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct List<T> {
+    /// The entries.
+    pub value: Vec<T>,
+    /// Where the next page is; `null` on the last.
+    #[serde(default)]
+    pub next_link: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A list in one page.
+    pub fn whole(value: Vec<T>) -> Self {
+        Self { value, next_link: None }
+    }
+}

@@ -1,0 +1,333 @@
+//! Protected items: `protectionContainers/protectedItems`, and what is asked of them.
+
+use jiff::Timestamp;
+use model::arm_id;
+use model::item::Item as ModelItem;
+use model::job::Status;
+use model::vault::Vault as ModelVault;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{AZURE_IAAS_VM, Resource, VIRTUAL_MACHINES, error, time, vault};
+
+/// The resource type of protected items.
+pub const KIND: &str =
+    "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems";
+
+/// A protected item.
+pub type Item = Resource<ItemProperties>;
+
+/// The properties of a protected item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemProperties {
+    /// The VM's name.
+    pub friendly_name: String,
+    /// The VM's ARM id.
+    pub virtual_machine_id: String,
+    /// `Healthy` or `Unhealthy`.
+    pub protection_status: String,
+    /// Where its protection stands.
+    pub protection_state: String,
+    /// `Passed`, `ActionSuggested` or `ActionRequired`.
+    pub health_status: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health_details: Vec<HealthDetail>,
+    /// How the last backup ended; empty before the first.
+    pub last_backup_status: String,
+    /// When it began.
+    pub last_backup_time: String,
+    /// Azure's number for the item's data.
+    pub protected_item_data_id: String,
+    /// Disk selection: none, all disks are backed up.
+    pub extended_properties: Map<String, Value>,
+    /// `V1` or `V2`.
+    pub policy_type: String,
+    /// `Microsoft.Compute/virtualMachines`.
+    pub protected_item_type: String,
+    /// `AzureIaasVM`.
+    pub backup_management_type: String,
+    /// `VM`.
+    pub workload_type: String,
+    /// The container's name without its prefix.
+    pub container_name: String,
+    /// The VM's ARM id.
+    pub source_resource_id: String,
+    /// The policy's ARM id.
+    pub policy_id: String,
+    /// The policy's name.
+    pub policy_name: String,
+    /// When the newest point was taken. `null` before the first one: clients that print tables
+    /// fail where the field is missing, as it is in Azure.
+    pub last_recovery_point: Option<String>,
+    /// The vault's URL.
+    pub vault_id: String,
+    /// Whether points are in an archive.
+    pub is_archive_enabled: bool,
+    /// For how many days the item can be brought back once deleted.
+    pub soft_delete_retention_period: u16,
+    /// The VM's region.
+    pub source_location: String,
+    /// Malware scans.
+    pub source_side_scan_info: SourceScan,
+    /// What Azure has no word for.
+    pub holdfast: ItemFacts,
+}
+
+/// One reason for an item's health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthDetail {
+    /// Azure's number for the code.
+    pub code: u32,
+    /// The code.
+    pub title: String,
+    /// What it means here.
+    pub message: String,
+    /// What to do.
+    pub recommendations: Vec<String>,
+}
+
+/// Malware scans: not configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceScan {
+    /// Whether they are set up.
+    pub source_side_scan_status: String,
+    /// What they found.
+    pub source_side_scan_summary: String,
+}
+
+/// What Azure has no word for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemFacts {
+    /// The point from which the next incremental can be read, if any.
+    pub chain_point: Option<String>,
+}
+
+/// What a client sends to protect a VM, or to change its protection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemRequest {
+    /// What is wanted.
+    pub properties: ItemRequestProperties,
+}
+
+/// What is wanted of a protected item.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemRequestProperties {
+    /// `Microsoft.Compute/virtualMachines`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_item_type: Option<String>,
+    /// The policy's ARM id; empty to stop protection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_id: Option<String>,
+    /// The VM's ARM id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_resource_id: Option<String>,
+    /// The state that is wanted: absent to protect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection_state: Option<String>,
+    /// Whether a deleted item is to come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_rehydrate: Option<bool>,
+    /// Disk selection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_properties: Option<ExtendedProperties>,
+}
+
+/// Disk selection.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtendedProperties {
+    /// Which disks are in or out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_exclusion_properties: Option<Value>,
+}
+
+/// What a client sends to back up now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupRequest {
+    /// The request.
+    pub properties: BackupRequestProperties,
+}
+
+/// A backup to make now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupRequestProperties {
+    /// `IaasVMBackupRequest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_type: Option<String>,
+    /// The point is kept until then, and through the whole of that date in UTC.
+    #[serde(
+        default,
+        rename = "recoveryPointExpiryTimeInUTC",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub recovery_point_expiry_time_in_utc: Option<String>,
+}
+
+/// What a client sends to ask whether something is protected, and by which vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusRequest {
+    /// `VM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    /// Its ARM id.
+    pub resource_id: String,
+}
+
+/// Whether something is protected, and by which vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupStatus {
+    /// `Protected` or `NotProtected`.
+    pub protection_status: String,
+    /// The rest; only where it is protected.
+    #[serde(flatten)]
+    pub by: Option<ProtectedBy>,
+}
+
+/// What protects a virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProtectedBy {
+    /// The vault's ARM id.
+    pub vault_id: String,
+    /// `Azure`.
+    pub fabric_name: String,
+    /// The container's name without its prefix.
+    pub container_name: String,
+    /// The item's name.
+    pub protected_item_name: String,
+    /// The policy's name.
+    pub policy_name: String,
+}
+
+/// Everything an item's rendering takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The subscription.
+    pub subscription: &'a str,
+    /// Where the API is, such as `https://localhost:8443`.
+    pub base: &'a str,
+    /// The item's vault.
+    pub vault: &'a ModelVault,
+    /// The item.
+    pub item: &'a ModelItem,
+    /// When its newest point was taken.
+    pub newest_point: Option<Timestamp>,
+    /// What the operator should know of the vault.
+    pub warnings: &'a [String],
+}
+
+/// Renders a protected item.
+pub fn render(facts: Facts<'_>) -> Item {
+    let Facts { subscription, vault, item, .. } = facts;
+    let vault_id = vault::id(subscription, vault);
+    let vm_id = arm_id::vm(subscription, &item.vm_resource_group, &item.vm_name);
+    let tail = arm_id::vm_tail(&item.vm_resource_group, &item.vm_name);
+    let last = item.last_backup.as_ref();
+    let failed = last.is_some_and(|backup| backup.status == Status::Failed);
+    let properties = ItemProperties {
+        friendly_name: item.vm_name.clone(),
+        virtual_machine_id: vm_id.clone(),
+        protection_status: if failed { "Unhealthy" } else { "Healthy" }.to_owned(),
+        protection_state: item.state.azure_name().to_owned(),
+        health_status: health(last.map(|backup| backup.status)).to_owned(),
+        health_details: health_details(&facts),
+        last_backup_status: last.map_or("", |backup| backup.status.azure_name()).to_owned(),
+        last_backup_time: last
+            .map_or_else(|| time::NEVER.to_owned(), |backup| time::moment(backup.at)),
+        protected_item_data_id: (item.id.as_u64_pair().1 >> 1).to_string(),
+        extended_properties: Map::new(),
+        policy_type: "V1".to_owned(),
+        protected_item_type: VIRTUAL_MACHINES.to_owned(),
+        backup_management_type: AZURE_IAAS_VM.to_owned(),
+        workload_type: "VM".to_owned(),
+        container_name: tail.clone(),
+        source_resource_id: vm_id,
+        policy_id: arm_id::policy(&vault_id, &item.policy),
+        policy_name: item.policy.clone(),
+        last_recovery_point: facts.newest_point.map(time::moment),
+        vault_id: format!("{}{vault_id}", facts.base),
+        is_archive_enabled: false,
+        soft_delete_retention_period: 0,
+        source_location: vault.region.clone(),
+        source_side_scan_info: SourceScan {
+            source_side_scan_status: "NotConfigured".to_owned(),
+            source_side_scan_summary: "Unknown".to_owned(),
+        },
+        holdfast: ItemFacts {
+            chain_point: item.chain.as_ref().map(|chain| chain.point.to_string()),
+        },
+    };
+    Resource::new(arm_id::item(&vault_id, item), format!("VM;{tail}"), KIND, properties)
+}
+
+/// Renders whether a virtual machine is protected, and by which vault and item.
+pub fn render_status(
+    subscription: &str,
+    protection: Option<(&ModelVault, &ModelItem)>,
+) -> BackupStatus {
+    let by = protection.map(|(vault, item)| {
+        let tail = arm_id::vm_tail(&item.vm_resource_group, &item.vm_name);
+        ProtectedBy {
+            vault_id: vault::id(subscription, vault),
+            fabric_name: "Azure".to_owned(),
+            protected_item_name: format!("vm;{tail}"),
+            container_name: tail,
+            policy_name: item.policy.clone(),
+        }
+    });
+    let status = if by.is_some() { "Protected" } else { "NotProtected" };
+    BackupStatus { protection_status: status.to_owned(), by }
+}
+
+fn health(last: Option<Status>) -> &'static str {
+    match last {
+        Some(Status::Failed) => "ActionRequired",
+        Some(Status::CompletedWithWarnings) => "ActionSuggested",
+        _ => "Passed",
+    }
+}
+
+/// What is wrong, or that nothing is; nothing at all before the first backup, as in Azure, except
+/// what concerns the whole vault.
+fn health_details(facts: &Facts<'_>) -> Vec<HealthDetail> {
+    let mut details: Vec<HealthDetail> = facts.warnings.iter().map(|text| warning(text)).collect();
+    match facts.item.last_backup.as_ref() {
+        None => {}
+        Some(backup) => match &backup.error {
+            Some(fault) => details.push(HealthDetail {
+                code: error::number(fault.code),
+                title: fault.code.name().to_owned(),
+                message: fault.message.clone(),
+                recommendations: vec![fault.code.action().to_owned()],
+            }),
+            None => details.push(all_well()),
+        },
+    }
+    details
+}
+
+fn warning(text: &str) -> HealthDetail {
+    HealthDetail {
+        code: 400_239,
+        title: "HoldfastVaultWarning".to_owned(),
+        message: text.to_owned(),
+        recommendations: Vec::new(),
+    }
+}
+
+fn all_well() -> HealthDetail {
+    HealthDetail {
+        code: 400_239,
+        title: "IaasVmHealthGreenDefault".to_owned(),
+        message: "Backup pre-check status of this virtual machine is OK.".to_owned(),
+        recommendations: Vec::new(),
+    }
+}

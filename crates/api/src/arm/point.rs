@@ -1,0 +1,144 @@
+//! Recovery points: `protectedItems/recoveryPoints`.
+
+use model::arm_id;
+use model::point::Point as ModelPoint;
+use serde::{Deserialize, Serialize};
+
+use super::{Resource, time};
+
+/// The resource type of recovery points.
+pub const KIND: &str = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/\
+                        protectedItems/recoveryPoints";
+
+/// A recovery point.
+pub type Point = Resource<PointProperties>;
+
+/// The properties of a recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PointProperties {
+    /// `IaasVMRecoveryPoint`.
+    pub object_type: String,
+    /// What was proven: `AppConsistent`, `FileSystemConsistent` or `CrashConsistent`.
+    pub recovery_point_type: String,
+    /// The moment whose state it holds.
+    pub recovery_point_time: String,
+    /// Nothing more.
+    pub recovery_point_additional_info: String,
+    /// The kind of storage the VM had; no meaning here.
+    #[serde(rename = "sourceVMStorageType")]
+    pub source_vm_storage_type: String,
+    /// Whether its disks were encrypted by the platform.
+    #[serde(rename = "isSourceVMEncrypted")]
+    pub is_source_vm_encrypted: bool,
+    /// Whether its files are mounted somewhere.
+    pub is_instant_ilr_session_active: bool,
+    /// Where its data is: in the vault, nowhere else.
+    pub recovery_point_tier_details: Vec<Tier>,
+    /// Whether its disks are resources of their own: yes.
+    pub is_managed_virtual_machine: bool,
+    /// Whether it can go back to an original storage account: there is none.
+    pub original_storage_account_option: bool,
+    /// Whether any of its disks can only be reached privately.
+    pub is_private_access_enabled_on_any_disk: bool,
+    /// `None`.
+    pub security_type: String,
+    /// When it expires, where that is fixed already.
+    pub recovery_point_properties: ExpiryProperties,
+    /// The kind of policy it was made under.
+    pub created_with_policy_type: String,
+    /// No zones.
+    pub zones: Vec<String>,
+    /// What Azure has no word for.
+    pub holdfast: PointFacts,
+}
+
+/// Where a point's data is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tier {
+    /// `HardenedRP`: in the vault.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `Valid`.
+    pub status: String,
+}
+
+/// When a point expires.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpiryProperties {
+    /// The moment until which an operator wanted it kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry_time: Option<String>,
+    /// Whether it is deleted and can still be brought back.
+    pub is_soft_deleted: bool,
+}
+
+/// What Azure has no word for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PointFacts {
+    /// Its disks, in the domain's order.
+    pub disks: Vec<Disk>,
+    /// Sum of the sizes of its disks, in bytes.
+    pub logical_bytes: u64,
+    /// Bytes read from the source to make it.
+    pub read_bytes: u64,
+    /// Bytes that it added to the store.
+    pub stored_bytes: u64,
+    /// The moment until which an operator wanted it kept.
+    pub retain_until: Option<String>,
+    /// The job that made it.
+    pub job_id: String,
+}
+
+/// One disk of a point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// The target in the domain, such as `vda`.
+    pub target: String,
+    /// The exact size, in bytes.
+    pub size: u64,
+}
+
+/// Renders a recovery point of the item with this ARM id.
+pub fn render(item_id: &str, point: &ModelPoint) -> Point {
+    let retain_until = point.retain_until.map(time::moment);
+    let properties = PointProperties {
+        object_type: "IaasVMRecoveryPoint".to_owned(),
+        recovery_point_type: point.consistency.azure_name().to_owned(),
+        recovery_point_time: time::moment(point.taken_at),
+        recovery_point_additional_info: String::new(),
+        source_vm_storage_type: "NormalStorage".to_owned(),
+        is_source_vm_encrypted: false,
+        is_instant_ilr_session_active: false,
+        recovery_point_tier_details: vec![Tier {
+            kind: "HardenedRP".to_owned(),
+            status: "Valid".to_owned(),
+        }],
+        is_managed_virtual_machine: true,
+        original_storage_account_option: false,
+        is_private_access_enabled_on_any_disk: false,
+        security_type: "None".to_owned(),
+        recovery_point_properties: ExpiryProperties {
+            expiry_time: retain_until.clone(),
+            is_soft_deleted: false,
+        },
+        created_with_policy_type: "V1".to_owned(),
+        zones: Vec::new(),
+        holdfast: facts(point, retain_until),
+    };
+    Resource::new(arm_id::point(item_id, point.id), point.id.to_string(), KIND, properties)
+}
+
+fn facts(point: &ModelPoint, retain_until: Option<String>) -> PointFacts {
+    let disks = point.disks.iter();
+    PointFacts {
+        disks: disks.map(|disk| Disk { target: disk.target.clone(), size: disk.size }).collect(),
+        logical_bytes: point.logical_bytes,
+        read_bytes: point.read_bytes,
+        stored_bytes: point.stored_bytes,
+        retain_until,
+        job_id: point.job.to_string(),
+    }
+}

@@ -1,0 +1,242 @@
+//! Vaults: `Microsoft.RecoveryServices/vaults`.
+//!
+//! Clients read and send back blocks of settings that a vault here does not have. They are told as
+//! what is true: no alerts are sent, nothing replicates, nothing is charged.
+
+use model::arm_id;
+use model::vault::Vault as ModelVault;
+use serde::{Deserialize, Serialize};
+
+use super::{Resource, Sku};
+
+/// The resource type of vaults.
+pub const KIND: &str = "Microsoft.RecoveryServices/vaults";
+
+/// A vault.
+pub type Vault = Resource<VaultProperties>;
+
+/// The properties of a vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultProperties {
+    /// `Succeeded`: creating a vault takes no time.
+    pub provisioning_state: String,
+    /// Private endpoints for backup: `None`.
+    pub private_endpoint_state_for_backup: String,
+    /// Private endpoints for replication: `None`.
+    pub private_endpoint_state_for_site_recovery: String,
+    /// Which alerts it sends.
+    pub monitoring_settings: MonitoringSettings,
+    /// How its cost is counted.
+    pub cost_management_settings: CostManagementSettings,
+    /// How its data is protected from deletion.
+    pub security_settings: SecuritySettings,
+    /// How many copies of its data are wanted.
+    pub redundancy_settings: RedundancySettings,
+    /// Who may reach it over the network.
+    pub public_network_access: String,
+    /// Where its points may be restored to.
+    pub restore_settings: RestoreSettings,
+    /// What Azure has no word for.
+    pub holdfast: VaultFacts,
+}
+
+/// Which alerts a vault sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitoringSettings {
+    /// Alerts of today.
+    pub azure_monitor_alert_settings: MonitorAlerts,
+    /// Alerts of old.
+    pub classic_alert_settings: ClassicAlerts,
+}
+
+/// Alerts of today: `Enabled` or `Disabled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitorAlerts {
+    /// About failed jobs.
+    pub alerts_for_all_job_failures: String,
+    /// About replication.
+    pub alerts_for_all_replication_issues: String,
+    /// About failover.
+    pub alerts_for_all_failover_issues: String,
+}
+
+/// Alerts of old: `Enabled` or `Disabled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassicAlerts {
+    /// About critical operations.
+    pub alerts_for_critical_operations: String,
+    /// By mail, about replication.
+    pub email_notifications_for_site_recovery: String,
+}
+
+/// How a vault's cost is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CostManagementSettings {
+    /// `VaultLevel`.
+    pub granularity_level: String,
+}
+
+/// How a vault's data is protected from deletion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecuritySettings {
+    /// Soft delete.
+    pub soft_delete_settings: SoftDeleteSettings,
+    /// Whether a second person must agree; `Invalid` is Azure's word for "never set up".
+    pub multi_user_authorization: String,
+    /// Malware scans of points.
+    pub source_scan_configuration: State,
+}
+
+/// Soft delete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SoftDeleteSettings {
+    /// For how many days deleted data can be brought back.
+    pub soft_delete_retention_period_in_days: u16,
+    /// Whether deleted data can be brought back.
+    pub soft_delete_state: String,
+    /// The same for other workloads.
+    pub enhanced_security_state: String,
+}
+
+/// Something that is `Enabled` or `Disabled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Which.
+    pub state: String,
+}
+
+/// How many copies of a vault's data are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RedundancySettings {
+    /// `LocallyRedundant`, `ZoneRedundant` or `GeoRedundant`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_tier_storage_redundancy: Option<String>,
+    /// Whether points can be restored in the paired region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_region_restore: Option<String>,
+}
+
+/// Where a vault's points may be restored to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreSettings {
+    /// To other subscriptions. There is only one here.
+    pub cross_subscription_restore_settings: CrossSubscriptionRestoreSettings,
+}
+
+/// Restoring to other subscriptions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrossSubscriptionRestoreSettings {
+    /// `Enabled`, `Disabled` or `PermanentlyDisabled`.
+    pub cross_subscription_restore_state: String,
+}
+
+/// What Azure has no word for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultFacts {
+    /// Names the vault's repository in the store, and its key file.
+    pub vault_uuid: String,
+    /// What the operator should know, such as that there is no second copy.
+    pub warnings: Vec<String>,
+}
+
+/// What a client sends to create or change a vault. Every part may be missing in a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultRequest {
+    /// The region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// The settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub properties: Option<VaultRequestProperties>,
+}
+
+/// The settings of a vault that a client can choose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultRequestProperties {
+    /// How many copies of its data are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redundancy_settings: Option<RedundancySettings>,
+}
+
+impl VaultRequest {
+    /// The redundancy that the request names.
+    pub fn redundancy(&self) -> Option<&str> {
+        let settings = self.properties.as_ref()?.redundancy_settings.as_ref()?;
+        settings.standard_tier_storage_redundancy.as_deref()
+    }
+}
+
+/// The ARM id of a vault.
+pub fn id(subscription: &str, vault: &ModelVault) -> String {
+    arm_id::vault(subscription, &vault.resource_group, vault.name.as_str())
+}
+
+/// Renders a vault.
+pub fn render(subscription: &str, vault: &ModelVault, warnings: Vec<String>) -> Vault {
+    let none = || "None".to_owned();
+    let properties = VaultProperties {
+        provisioning_state: "Succeeded".to_owned(),
+        private_endpoint_state_for_backup: none(),
+        private_endpoint_state_for_site_recovery: none(),
+        monitoring_settings: no_alerts(),
+        cost_management_settings: CostManagementSettings {
+            granularity_level: "VaultLevel".to_owned(),
+        },
+        security_settings: no_soft_delete(),
+        redundancy_settings: RedundancySettings {
+            standard_tier_storage_redundancy: Some(vault.redundancy.azure_name().to_owned()),
+            cross_region_restore: Some("Disabled".to_owned()),
+        },
+        public_network_access: "Enabled".to_owned(),
+        restore_settings: RestoreSettings {
+            cross_subscription_restore_settings: CrossSubscriptionRestoreSettings {
+                cross_subscription_restore_state: "Disabled".to_owned(),
+            },
+        },
+        holdfast: VaultFacts { vault_uuid: vault.id.to_string(), warnings },
+    };
+    let mut resource =
+        Resource::new(id(subscription, vault), vault.name.as_str(), KIND, properties)
+            .at(&vault.region);
+    resource.sku = Some(Sku { name: "Standard".to_owned() });
+    resource
+}
+
+fn no_alerts() -> MonitoringSettings {
+    let off = || "Disabled".to_owned();
+    MonitoringSettings {
+        azure_monitor_alert_settings: MonitorAlerts {
+            alerts_for_all_job_failures: off(),
+            alerts_for_all_replication_issues: off(),
+            alerts_for_all_failover_issues: off(),
+        },
+        classic_alert_settings: ClassicAlerts {
+            alerts_for_critical_operations: off(),
+            email_notifications_for_site_recovery: off(),
+        },
+    }
+}
+
+fn no_soft_delete() -> SecuritySettings {
+    SecuritySettings {
+        soft_delete_settings: SoftDeleteSettings {
+            soft_delete_retention_period_in_days: 0,
+            soft_delete_state: "Disabled".to_owned(),
+            enhanced_security_state: "Disabled".to_owned(),
+        },
+        multi_user_authorization: "Invalid".to_owned(),
+        source_scan_configuration: State { state: "Disabled".to_owned() },
+    }
+}

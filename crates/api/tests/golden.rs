@@ -1,0 +1,381 @@
+//! Real Azure bodies are the measure: whatever clients read of them, ours has too.
+//!
+//! Each example renders the same facts as a body that Azure's own service once answered (shortened
+//! to what clients read, names replaced). [`check`] walks that body: every field must be in ours,
+//! with the same JSON type and the same value, except where the example says that ours differs and
+//! why. Ours may have more.
+
+use jiff::Timestamp;
+use model::fault::{Code, Fault};
+use model::item::{Item, LastBackup, ProtectionState};
+use model::job::{self, Job, JobId, Operation, Status, Task};
+use model::point::{Consistency, Point, PointId};
+use model::policy::Policy;
+use model::principal::Tenancy;
+use model::vault::{Redundancy, Vault, VaultName};
+use model::vm::{AgentState, Disk, DiskFormat, DiskKind, PowerState, Vm};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use api::arm::{self, cloud, container, operation, policy, restore, tenancy, vault};
+
+const JOB: &str = "69211027-0000-4000-8000-000000000000";
+
+macro_rules! golden {
+    ($name:literal) => {
+        serde_json::from_str::<Value>(include_str!(concat!("golden/", $name, ".json")))
+            .expect("a golden body is JSON")
+    };
+}
+
+/// Asserts that `ours` has all of `golden`. `differs` names the fields whose values are ours to
+/// choose; each must really differ, so that the list stays true.
+#[track_caller]
+fn check(golden: &Value, ours: &impl Serialize, differs: &[&str]) {
+    let ours = serde_json::to_value(ours).expect("JSON");
+    let mut told = Vec::new();
+    compare("", golden, &ours, &mut told);
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    assert_eq!(told, differs, "fields that differ\n{ours:#}");
+}
+
+fn compare(path: &str, golden: &Value, ours: &Value, told: &mut Vec<String>) {
+    match (golden, ours) {
+        (Value::Object(golden), Value::Object(ours)) => {
+            for (key, value) in golden {
+                let path = format!("{path}/{key}");
+                match ours.get(key) {
+                    Some(ours) => compare(&path, value, ours, told),
+                    None => panic!("{path} is missing"),
+                }
+            }
+        }
+        (Value::Array(golden), Value::Array(ours)) => {
+            assert_eq!(golden.len(), ours.len(), "length of {path}");
+            for (at, (golden, ours)) in golden.iter().zip(ours).enumerate() {
+                compare(&format!("{path}/{at}"), golden, ours, told);
+            }
+        }
+        _ => {
+            let kind = std::mem::discriminant::<Value>;
+            assert_eq!(kind(golden), kind(ours), "type of {path}: {ours}");
+            if golden != ours {
+                told.push(path.to_owned());
+            }
+        }
+    }
+}
+
+/// Reads a request as the service does and writes it again.
+fn read<T: DeserializeOwned>(golden: &Value) -> T {
+    serde_json::from_value(golden.clone()).expect("clients send this")
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+fn id(first: u32) -> uuid::Uuid {
+    uuid::Uuid::from_u128((u128::from(first) << 96) | 0x4000_8000_0000_0000_0000)
+}
+
+fn a_vault() -> Vault {
+    Vault {
+        id: id(0x1111_1111),
+        name: VaultName::new("v1").expect("valid"),
+        resource_group: "rg1".to_owned(),
+        region: "onprem1".to_owned(),
+        redundancy: Redundancy::GeoRedundant,
+        created_at: at("2026-09-11T07:00:00Z"),
+    }
+}
+
+fn an_item() -> Item {
+    Item {
+        id: id(0x2222_2222),
+        vault: a_vault().id,
+        vm: id(0x5555_5555),
+        vm_name: "VM1".to_owned(),
+        vm_resource_group: "RG1".to_owned(),
+        policy: "EnhancedPolicy".to_owned(),
+        state: ProtectionState::Protected,
+        last_backup: Some(LastBackup {
+            status: Status::Completed,
+            at: at("2026-09-14T08:05:53.4341049Z"),
+            error: None,
+        }),
+        chain: None,
+        created_at: at("2026-09-13T00:00:00Z"),
+    }
+}
+
+fn facts<'a>(vault: &'a Vault, item: &'a Item) -> arm::item::Facts<'a> {
+    arm::item::Facts {
+        subscription: "S",
+        base: "https://HOST",
+        vault,
+        item,
+        newest_point: Some(at("2026-09-14T08:08:04.5606237Z")),
+        warnings: &[],
+    }
+}
+
+fn a_job() -> Job {
+    let task = |name: &str, status| Task { name: name.to_owned(), status };
+    Job {
+        id: JOB.parse::<JobId>().expect("a UUID"),
+        vault: a_vault().id,
+        item: an_item().id,
+        operation: Operation::Backup,
+        status: Status::InProgress,
+        started_at: at("2022-05-16T14:29:08.1609837Z"),
+        ended_at: None,
+        point: None,
+        retain_until: Some(at("2022-06-15T00:00:00Z")),
+        tasks: vec![
+            task(job::TAKE_SNAPSHOT, Status::Completed),
+            task(job::TRANSFER_TO_VAULT, Status::InProgress),
+        ],
+        disks: Vec::new(),
+        properties: Vec::new(),
+        warnings: Vec::new(),
+        error: None,
+    }
+}
+
+#[test]
+fn a_vault_has_what_azures_has() {
+    let mut ours = a_vault();
+    ours.region = "eastasia".to_owned();
+    let alerts = "/properties/monitoringSettings";
+    check(
+        &golden!("vault"),
+        &vault::render("S", &ours, Vec::new()),
+        &[
+            // No alert is sent here yet.
+            &format!("{alerts}/azureMonitorAlertSettings/alertsForAllFailoverIssues"),
+            &format!("{alerts}/azureMonitorAlertSettings/alertsForAllJobFailures"),
+            &format!("{alerts}/azureMonitorAlertSettings/alertsForAllReplicationIssues"),
+            &format!("{alerts}/classicAlertSettings/alertsForCriticalOperations"),
+            &format!("{alerts}/classicAlertSettings/emailNotificationsForSiteRecovery"),
+            // There is one subscription.
+            "/properties/restoreSettings/crossSubscriptionRestoreSettings/\
+             crossSubscriptionRestoreState",
+            // Nothing can be deleted here yet, softly or otherwise.
+            "/properties/securitySettings/softDeleteSettings/enhancedSecurityState",
+            "/properties/securitySettings/softDeleteSettings/softDeleteRetentionPeriodInDays",
+            "/properties/securitySettings/softDeleteSettings/softDeleteState",
+        ],
+    );
+}
+
+#[test]
+fn a_vaults_request_is_read_past_all_that_it_also_says() {
+    let request: vault::VaultRequest = read(&golden!("vault-request"));
+    assert_eq!(request.location.as_deref(), Some("onprem1"));
+    assert_eq!(request.redundancy(), None);
+
+    let azures_own: vault::VaultRequest = read(&golden!("vault"));
+    assert_eq!(azures_own.redundancy(), Some("GeoRedundant"));
+}
+
+#[test]
+fn the_default_policy_has_what_azures_has() {
+    let ours = Policy::default_of(a_vault().id);
+    check(&golden!("policy-v1-daily"), &policy::render("S", &a_vault(), &ours, 0), &[]);
+}
+
+#[test]
+fn policies_of_both_kinds_come_back_as_they_were_sent() {
+    let daily = golden!("policy-v1-daily");
+    for golden in [daily, golden!("policy-v1-weekly"), golden!("policy-v2-hourly")] {
+        let read: policy::PolicyRequest = read(&golden);
+        check(&golden["properties"], &read.properties, &[]);
+    }
+}
+
+#[test]
+fn a_policys_instant_details_are_read_in_either_spelling_and_in_both_at_once() {
+    let mut golden = golden!("policy-v1-daily");
+    golden["properties"]["instantRpDetails"] = serde_json::json!({"azureBackupRGNamePrefix": "x"});
+    let both: policy::PolicyRequest = read(&golden);
+    assert!(both.properties.instant_rp_details.is_some());
+    assert!(both.properties.instant_rp_details_respelled.is_some());
+}
+
+#[test]
+fn terraforms_policy_is_read() {
+    let sent = serde_json::json!({"properties": {
+        "backupManagementType": "AzureIaasVM", "policyType": "V1", "timeZone": "UTC",
+        "snapshotConsistencyType": "",
+        "schedulePolicy": {
+            "schedulePolicyType": "SimpleSchedulePolicy", "scheduleRunFrequency": "Daily",
+            "scheduleRunDays": [], "scheduleRunTimes": ["23:00:00Z"]},
+        "retentionPolicy": {
+            "retentionPolicyType": "LongTermRetentionPolicy",
+            "dailySchedule": {
+                "retentionTimes": ["23:00:00Z"],
+                "retentionDuration": {"count": 10, "durationType": "Days"}}}}});
+    let request: policy::PolicyRequest = read(&sent);
+    let times = request.properties.schedule_policy.schedule_run_times.expect("sent");
+    assert_eq!(arm::time::time_of_day(&times[0]), Some(jiff::civil::time(23, 0, 0, 0)));
+    assert_eq!(request.properties.instant_rp_retention_range_in_days, None);
+}
+
+#[test]
+fn a_protectable_item_and_a_container_have_what_azures_have() {
+    let vault_id = vault::id("S", &a_vault());
+    let ours = container::render_protectable("S", &vault_id, &a_vm());
+    check(&golden!("protectable-item"), &ours, &[]);
+    check(&golden!("container"), &container::render("S", &vault_id, &an_item()), &[]);
+}
+
+#[test]
+fn a_protected_item_has_what_azures_has() {
+    let (vault, item) = (a_vault(), an_item());
+    check(
+        &golden!("item"),
+        &arm::item::render(facts(&vault, &item)),
+        // Policies here are of the first kind so far; the number is derived from the item's id.
+        &["/properties/policyType", "/properties/protectedItemDataId"],
+    );
+}
+
+#[test]
+fn an_item_without_a_backup_is_pending_and_its_last_point_is_null() {
+    let vault = a_vault();
+    let fresh = Item { state: ProtectionState::IrPending, last_backup: None, ..an_item() };
+    let facts = arm::item::Facts { newest_point: None, ..facts(&vault, &fresh) };
+    let ours = serde_json::to_value(arm::item::render(facts)).expect("JSON");
+    let properties = &ours["properties"];
+    assert_eq!(properties["protectionState"], "IRPending");
+    assert_eq!(properties["healthStatus"], "Passed");
+    assert_eq!(properties["lastBackupStatus"], "");
+    assert_eq!(properties["lastBackupTime"], "2001-01-01T00:00:00Z");
+    assert!(properties.as_object().expect("an object").contains_key("lastRecoveryPoint"));
+    assert_eq!(properties["lastRecoveryPoint"], Value::Null);
+    assert_eq!(properties.get("healthDetails"), None);
+}
+
+#[test]
+fn an_item_whose_backup_failed_says_why() {
+    let vault = a_vault();
+    let error = Some(Fault::new(Code::FreezeFailed, "The guest did not freeze."));
+    let mut item = an_item();
+    item.last_backup = Some(LastBackup { status: Status::Failed, at: vault.created_at, error });
+    let ours = arm::item::render(facts(&vault, &item)).properties;
+    assert_eq!(ours.health_status, "ActionRequired");
+    assert_eq!(ours.health_details[0].title, "UserErrorFsFreezeFailed");
+    assert_eq!(ours.health_details[0].message, "The guest did not freeze.");
+}
+
+#[test]
+fn a_recovery_point_has_what_azures_has() {
+    let ours = Point {
+        id: PointId::new(17_523_471_602_712).expect("63 bits"),
+        vault: a_vault().id,
+        item: an_item().id,
+        job: a_job().id,
+        taken_at: at("2026-09-14T08:08:04.5606237Z"),
+        consistency: Consistency::Application,
+        retain_until: Some(at("2026-10-14T08:08:04.5606237Z")),
+        logical_bytes: 1,
+        read_bytes: 1,
+        stored_bytes: 1,
+        disks: Vec::new(),
+    };
+    check(
+        &golden!("point"),
+        &arm::point::render("/item", &ours),
+        &["/properties/createdWithPolicyType", "/properties/sourceVMStorageType"],
+    );
+}
+
+#[test]
+fn a_job_has_what_azures_has() {
+    let now = at("2022-05-16T14:53:15.1326683Z");
+    check(
+        &golden!("job"),
+        &arm::job::render("/v", Some(&an_item()), &a_job(), now),
+        // There is no instant tier.
+        &["/properties/extendedInfo/internalPropertyBag/IsInstantRpJob"],
+    );
+
+    let mut ended = a_job();
+    ended.status = Status::Cancelled;
+    ended.ended_at = Some(now);
+    ended.error = Some(Fault::new(Code::JobCancelled, "Job is cancelled."));
+    check(&golden!("job-failed"), &arm::job::render("/v", Some(&an_item()), &ended, now), &[]);
+}
+
+#[test]
+fn an_operation_has_what_azures_has() {
+    let stage = operation::Stage::Succeeded { at: at("2026-09-09T13:20:15.3509918Z") };
+    let ours = operation::render("ff96512d", JOB, at("2026-09-09T13:20:14.3509918Z"), stage);
+    check(&golden!("operation"), &ours, &[]);
+}
+
+#[test]
+fn a_cloud_is_described_as_clients_need_it() {
+    check(&golden!("metadata"), &cloud::Metadata::at("https://HOST"), &["/name"]);
+    let ours = cloud::OpenIdConfig::at("https://HOST", "RS256");
+    check(&golden!("openid"), &ours, &[]);
+    let tenancy = Tenancy { subscription: id(0x3333_3333), tenant: id(0x4444_4444) };
+    let policies = "/subscriptionPolicies";
+    check(
+        &golden!("subscription"),
+        &tenancy::subscription(&tenancy),
+        &[
+            "/displayName",
+            &format!("{policies}/locationPlacementId"),
+            &format!("{policies}/quotaId"),
+        ],
+    );
+}
+
+fn a_vm() -> Vm {
+    let disk = |target: &str| Disk {
+        target: target.to_owned(),
+        kind: DiskKind::File,
+        format: DiskFormat::Qcow2,
+        source: format!("/images/{target}.qcow2"),
+        size: Some(3 << 30),
+        serial: None,
+    };
+    Vm {
+        uuid: id(0x5555_5555),
+        name: "VM1".to_owned(),
+        domain: "VM1".to_owned(),
+        host: id(0x6666_6666),
+        region: "onprem1".to_owned(),
+        resource_group: "RG1".to_owned(),
+        power: PowerState::Running,
+        disks: vec![disk("vda"), disk("vdb")],
+        agent: AgentState::Connected { version: Some("8.2.0".to_owned()) },
+        vcpus: 2,
+        memory_bytes: 4 << 30,
+    }
+}
+
+#[test]
+fn a_virtual_machine_has_what_clients_need() {
+    let mut ours = arm::vm::render("S", &a_vm(), "qemu:///system");
+    ours.properties.instance_view = Some(arm::vm::instance_view(&a_vm()));
+    check(&golden!("vm"), &ours, &["/properties/hardwareProfile/vmSize"]);
+}
+
+#[test]
+fn a_restore_request_names_the_new_vm_in_azures_way_or_in_ours() {
+    let mut sent = golden!("restore-request");
+    let azures: restore::RestoreRequest = read(&sent);
+    assert_eq!(azures.properties.target_vm_name(), Some("newvm"));
+    assert_eq!(azures.properties.target_group(), Some("rg2"));
+    assert_eq!(azures.properties.restore_disk_lun_list.as_ref().map(Vec::len), Some(2));
+
+    sent["properties"]["holdfastTarget"] =
+        serde_json::json!({"directory": "/srv/r", "vmName": "other"});
+    let ours: restore::RestoreRequest = read(&sent);
+    assert_eq!(ours.properties.target_vm_name(), Some("other"));
+    assert_eq!(ours.properties.holdfast_target.expect("sent").directory, "/srv/r");
+}
