@@ -1,1 +1,17 @@
-//! fabric.
+//! Hypervisors and guests: list, quiesce, checkpoint, read what changed, restore, boot.
+//!
+//! [`Host`] is the port that the engine uses. This crate knows nothing of how data is stored,
+//! reads no clock and draws no random number: point ids and UUIDs come in with the plans.
+
+#![warn(missing_docs)]
+
+pub mod error;
+pub mod host;
+pub mod nbd;
+
+pub use error::FabricError;
+pub use host::{
+    CHECKPOINT_PREFIX, Capture, CapturePlan, CapturedDisk, Checkpoint, Counters, DiskPlan,
+    DiskReader, Domain, Evidence, Finish, Host, HostEvent, Method, NewDomain, Quiesce,
+    RecoverScope, RestoredDisk, Sink, SkippedDisk, checkpoint_name,
+};
