@@ -2,8 +2,8 @@
 //!
 //! Each module holds the types of one noun, and the one function that renders it from the model.
 //! The shapes are Azure's, as its own clients send and read them; what Azure has no word for stands
-//! under a field named `holdfast`, which clients ignore. Requests are read leniently: unknown fields
-//! are ignored, because clients send back whole objects that they read before.
+//! under a field named `holdfast`, which clients ignore. Requests are read leniently: unknown
+//! fields are ignored, because clients send back whole objects that they read before.
 //!
 //! Rendering decides nothing: it gets every fact as an argument, the time included.
 

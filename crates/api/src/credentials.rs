@@ -1,7 +1,7 @@
 //! `credentials.json`: how the programs of this machine reach the service and prove themselves.
 //!
-//! The service writes it, with nobody but its owner allowed to read it; the CLI and people's scripts
-//! read it.
+//! The service writes it, with nobody but its owner allowed to read it; the CLI and people's
+//! scripts read it.
 
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ mod tests {
             "tenantId": "t", "subscriptionId": "s", "clientId": "c", "clientSecret": "x",
             "endpoint": "https://localhost:8443", "caFile": "/var/lib/holdfast/ca.pem"
         }"#;
-        let read = Credentials::decode(text.as_bytes()).ok().expect("well-formed");
+        let read = Credentials::decode(text.as_bytes()).expect("well-formed");
         assert_eq!(read.client_secret, "x");
         assert!(Credentials::decode(&read.encode()).is_ok_and(|again| again == read));
     }

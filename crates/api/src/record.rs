@@ -1,7 +1,7 @@
 //! The point record: what a recovery point's manifest says beyond its disks' content.
 //!
-//! The repository stores it as opaque bytes beside the disks, so that a point can be restored, and a
-//! vault rebuilt, from its store alone. It outlives every service that wrote it: fields are only
+//! The repository stores it as opaque bytes beside the disks, so that a point can be restored, and
+//! a vault rebuilt, from its store alone. It outlives every service that wrote it: fields are only
 //! ever added, and a reader refuses a version it does not know.
 //!
 //! It holds libvirt's XML, which is hostile input: its length is bounded before it is parsed.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The answer of `/metadata/endpoints`, by which clients register a cloud.
 ///
 /// The mix is deliberate. A login endpoint that ends in `/adfs` makes Azure's login library trust
-/// it without asking Microsoft first; `AAD` and `common` tell Terraform that this is no Azure Stack.
+/// it without asking Microsoft first; `AAD` and `common` tell Terraform that it is no Azure Stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {

@@ -39,8 +39,31 @@ fn record() -> PointRecord {
 fn the_bytes_are_these() {
     let bytes = record().encode().expect("short");
     let text = String::from_utf8(bytes).expect("JSON is text");
-    expect![[r#"{"version":1,"vmId":"/subscriptions/s/vm1","vmUuid":"u","vmName":"vm1","resourceGroup":"rg1","region":"local","vaultId":"/subscriptions/s/v1","vaultName":"v1","policyName":"DefaultPolicy","takenAt":"2026-09-14T08:05:53Z","consistency":"FileSystemConsistent","retainUntil":null,"jobId":"j","domainXml":"<domain/>","checkpoint":{"name":"holdfast-1","xml":"<domaincheckpoint/>"},"disks":[{"target":"vda","size":4096,"serial":null,"source":"/a.qcow2","format":"qcow2","tracked":true}]}"#]]
-        .assert_eq(&text);
+    // One field a line, only to be readable here.
+    expect![[r#"
+        {"version":1,
+        "vmId":"/subscriptions/s/vm1",
+        "vmUuid":"u",
+        "vmName":"vm1",
+        "resourceGroup":"rg1",
+        "region":"local",
+        "vaultId":"/subscriptions/s/v1",
+        "vaultName":"v1",
+        "policyName":"DefaultPolicy",
+        "takenAt":"2026-09-14T08:05:53Z",
+        "consistency":"FileSystemConsistent",
+        "retainUntil":null,
+        "jobId":"j",
+        "domainXml":"<domain/>",
+        "checkpoint":{"name":"holdfast-1",
+        "xml":"<domaincheckpoint/>"},
+        "disks":[{"target":"vda",
+        "size":4096,
+        "serial":null,
+        "source":"/a.qcow2",
+        "format":"qcow2",
+        "tracked":true}]}"#]]
+    .assert_eq(&text.replace(",\"", ",\n\""));
     assert_eq!(PointRecord::decode(text.as_bytes()).expect("just written"), record());
 }
 
