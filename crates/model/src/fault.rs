@@ -78,6 +78,34 @@ codes! {
     AuthenticationFailed = "AuthenticationFailed",
         "The request carried no valid access token.",
         "Get a token from the token endpoint with the credentials in credentials.json.";
+    /// A valid token whose holder may not do this.
+    AuthorizationFailed = "AuthorizationFailed",
+        "The principal has no role that allows this action here.",
+        "Use a principal with the Owner role, such as the one in credentials.json.";
+    /// A request without an api-version.
+    MissingApiVersion = "MissingApiVersionParameter",
+        "Azure's API wants to know by which of its versions a request is meant.",
+        "Add the query parameter api-version with a date, such as api-version=2026-08-01.";
+    /// A request with an api-version that is none.
+    InvalidApiVersion = "InvalidApiVersionParameter",
+        "The api-version is not a date.",
+        "Give a date such as 2026-08-01, with or without -preview behind it.";
+    /// A path that nothing answers to.
+    RouteNotFound = "InvalidResourceType",
+        "No resource of this kind exists here.",
+        "Check the path of the request against the documentation of the API.";
+    /// A path that answers, but not to this method.
+    MethodNotAllowed = "MethodNotAllowed",
+        "The resource does not support this HTTP method.",
+        "Use one of the methods in the Allow header of the answer.";
+    /// A request beyond the limits.
+    RequestTooLarge = "RequestEntityTooLarge",
+        "The request is larger than any real one.",
+        "Send at most 1 MiB of body and 8 KiB of URL.";
+    /// A request that took too long.
+    RequestTimedOut = "RequestTimeout",
+        "The request took longer than 60 seconds to arrive or to be answered.",
+        "Try again; if it stays, look at the load of the service's machine.";
     /// A request that cannot be understood.
     BadRequest = "BadRequest",
         "The request's body or query is not in the proper format.",
