@@ -7,7 +7,11 @@
 
 pub mod error;
 pub mod host;
+pub mod image;
+pub mod libvirt;
 pub mod nbd;
+mod process;
+pub mod xml;
 
 pub use error::FabricError;
 pub use host::{
