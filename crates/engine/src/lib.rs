@@ -1,1 +1,197 @@
-//! engine.
+//! The engine: gathers facts, asks `rules`, carries out with `repo` and `fabric`, records in
+//! `ledger`. It supplies the clock and the randomness.
+//!
+//! [`Engine`] is the only way in. Its calls block; long work runs in threads of its own, one per
+//! job, and is watched through [`Engine::job`].
+
+#![warn(missing_docs)]
+
+mod backup;
+mod board;
+pub mod clock;
+pub mod config;
+mod data_dir;
+mod faults;
+pub mod hosts;
+pub mod image;
+mod job_run;
+mod jobs;
+mod protection;
+mod record;
+mod recover;
+mod repositories;
+pub mod restore;
+pub mod seed;
+mod vaults;
+mod world;
+
+use std::sync::Arc;
+
+use fabric::libvirt::LibvirtHost;
+use ledger::sqlite::SqliteLedger;
+use ledger::{Ledger, LedgerError};
+use model::clock::Clock;
+use model::fault::Fault;
+use model::host::Host;
+use model::principal::Tenancy;
+use model::seed::Seed;
+
+pub use config::Config;
+pub use data_dir::DataDirError;
+pub use hosts::{Connect, HostStatus};
+pub use restore::{ImageFormat, RestoreTarget};
+pub use vaults::NewVault;
+
+use board::Board;
+use clock::SystemClock;
+use data_dir::DataDir;
+use hosts::Hosts;
+use repositories::Repositories;
+use seed::SystemSeed;
+use world::World;
+
+/// Why an engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The ledger cannot be opened or read.
+    #[error("the ledger cannot be used")]
+    Ledger(#[source] LedgerError),
+    /// What an earlier run left could not be brought in order.
+    #[error("what an earlier run left could not be brought in order")]
+    Recovery(#[source] Fault),
+}
+
+/// What the engine takes from outside: the real ones come from [`Ports::real`].
+pub struct Ports {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives random bytes.
+    pub seed: Arc<dyn Seed>,
+    /// Makes connections to hosts.
+    pub connect: Box<Connect>,
+}
+
+impl Ports {
+    /// The machine's clock and random generator, and libvirt.
+    pub fn real(config: &Config) -> Self {
+        let helper = config.helper.clone();
+        let connect = move |host: &Host| {
+            let usual = fabric::libvirt::Config::new(&host.uri);
+            let config = fabric::libvirt::Config { helper: helper.clone(), ..usual };
+            Arc::new(LibvirtHost::new(config)) as Arc<dyn fabric::Host>
+        };
+        Self {
+            clock: Arc::new(SystemClock),
+            seed: Arc::new(SystemSeed),
+            connect: Box::new(connect),
+        }
+    }
+}
+
+/// A running engine. Shared as `Arc<Engine>`.
+pub struct Engine {
+    world: Arc<World>,
+    _data_dir: DataDir,
+}
+
+impl Engine {
+    /// Locks the data directory, opens the ledger, ends what an earlier run left, and begins
+    /// discovery.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]. A host that cannot be reached is no error: it is tried again.
+    pub fn start(config: Config) -> Result<Arc<Self>, StartError> {
+        let ports = Ports::real(&config);
+        Self::start_with(config, ports)
+    }
+
+    /// As [`Engine::start`], with other ports.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub fn start_with(config: Config, ports: Ports) -> Result<Arc<Self>, StartError> {
+        let data_dir = DataDir::lock(&config.data_dir)?;
+        let ledger = SqliteLedger::open(&config.ledger_file()).map_err(StartError::Ledger)?;
+        let tenancy = tenancy(&ledger, ports.seed.as_ref()).map_err(StartError::Ledger)?;
+        let run_dir =
+            config.run_dir.clone().unwrap_or_else(|| config::default_run_dir(&config.data_dir));
+        let repositories =
+            Repositories::new(&config, Arc::clone(&ports.clock), Arc::clone(&ports.seed));
+        let world = Arc::new(World {
+            run_dir,
+            clock: ports.clock,
+            seed: ports.seed,
+            ledger: Arc::new(ledger),
+            tenancy,
+            board: Board::default(),
+            repositories,
+            hosts: Hosts::new(ports.connect),
+            config,
+        });
+        recover::jobs(&world).map_err(StartError::Recovery)?;
+        recover::points(&world).map_err(StartError::Recovery)?;
+        let engine = Arc::new(Self { world, _data_dir: data_dir });
+        engine.begin_discovery().map_err(StartError::Recovery)?;
+        Ok(engine)
+    }
+
+    /// Registers the local host where that is wanted, and connects to all registered ones.
+    fn begin_discovery(&self) -> Result<(), Fault> {
+        let registered = faults::OrFault::or_fault(self.world.ledger.hosts())?;
+        let local_is_new = !registered.iter().any(|host| host.uri == config::LOCAL_URI);
+        for host in registered {
+            Hosts::begin(&self.world, host);
+        }
+        self.create_resource_group(config::LOCAL_GROUP, config::LOCAL_REGION)?;
+        if self.world.config.local_host && local_is_new {
+            self.add_host(config::LOCAL_URI, config::LOCAL_REGION, config::LOCAL_GROUP)?;
+        }
+        Ok(())
+    }
+
+    /// Asks every running job to stop. The process may end when they have; one that is killed
+    /// before leaves nothing that the next start does not bring in order.
+    pub fn shutdown(&self) {
+        self.world.board.cancel_all();
+    }
+
+    /// Whether no job runs.
+    pub fn is_idle(&self) -> bool {
+        self.world.board.is_empty()
+    }
+
+    /// The ledger: for the service's principals.
+    pub fn ledger(&self) -> &dyn Ledger {
+        self.world.ledger.as_ref()
+    }
+
+    /// The tenant and the subscription that this installation is.
+    pub fn tenancy(&self) -> Tenancy {
+        self.world.tenancy
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        self.world.clock.as_ref()
+    }
+
+    /// The randomness.
+    pub fn seed(&self) -> &dyn Seed {
+        self.world.seed.as_ref()
+    }
+}
+
+fn tenancy(ledger: &dyn Ledger, seed: &dyn Seed) -> Result<Tenancy, LedgerError> {
+    if let Some(tenancy) = ledger.tenancy()? {
+        return Ok(tenancy);
+    }
+    ledger.set_tenancy(Tenancy {
+        tenant: model::seed::new_uuid(seed),
+        subscription: model::seed::new_uuid(seed),
+    })
+}

@@ -1,0 +1,178 @@
+//! The board: what running jobs say of themselves, and what others ask of them.
+//!
+//! A job is owned by the one thread that carries it out. That thread posts a copy here whenever
+//! something has changed, and looks here whether it has been asked to stop. The ledger gets a copy
+//! at each change of a task and, for the bytes, every few seconds: after a crash a job's last
+//! figures are at most that old.
+//!
+//! The one `Mutex` guards the map of copies: readers (HTTP) and writers (job threads) meet here and
+//! nowhere else, and nothing is called while it is held.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use model::fault::{Code, Fault};
+use model::job::{Job, JobId, Status};
+use rules::job_life::{self, NoCancel};
+
+struct Posted {
+    job: Job,
+    /// Somebody asked it to stop.
+    cancel: bool,
+    /// It can no longer be stopped.
+    past_the_last_moment: bool,
+}
+
+/// What running jobs say of themselves.
+#[derive(Default)]
+pub(crate) struct Board {
+    posted: Mutex<HashMap<JobId, Posted>>,
+}
+
+impl Board {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<JobId, Posted>) -> T) -> T {
+        act(&mut self.posted.lock().expect("nothing panics while it holds the board"))
+    }
+
+    /// Puts a new job on the board.
+    pub(crate) fn open(&self, job: &Job) {
+        let posted = Posted { job: job.clone(), cancel: false, past_the_last_moment: false };
+        self.with(|board| board.insert(job.id, posted));
+    }
+
+    /// Posts the job as it is now. A request to stop shows in its status.
+    pub(crate) fn post(&self, job: &Job) {
+        self.with(|board| {
+            if let Some(posted) = board.get_mut(&job.id) {
+                posted.job = job.clone();
+                if posted.cancel && job.status == Status::InProgress {
+                    posted.job.status = Status::Cancelling;
+                }
+            }
+        });
+    }
+
+    /// Takes an ended job off the board.
+    pub(crate) fn close(&self, id: JobId) {
+        self.with(|board| board.remove(&id));
+    }
+
+    /// The job as it was last posted, if it runs.
+    pub(crate) fn job(&self, id: JobId) -> Option<Job> {
+        self.with(|board| board.get(&id).map(|posted| posted.job.clone()))
+    }
+
+    /// Whether no job runs.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.with(|board| board.is_empty())
+    }
+
+    /// Asks every running job to stop.
+    pub(crate) fn cancel_all(&self) {
+        self.with(|board| {
+            for posted in board.values_mut() {
+                posted.cancel = true;
+            }
+        });
+    }
+
+    /// Asks a job to stop.
+    ///
+    /// # Errors
+    ///
+    /// `JobNotCancelable` where it has ended or is past the last moment. Asking twice is harmless.
+    pub(crate) fn cancel(&self, id: JobId) -> Result<(), Fault> {
+        self.with(|board| {
+            let Some(posted) = board.get_mut(&id) else {
+                return Err(not_cancelable("The job has ended."));
+            };
+            match job_life::cancel(posted.job.status, posted.past_the_last_moment) {
+                Ok(()) => {
+                    posted.cancel = true;
+                    posted.job.status = Status::Cancelling;
+                    Ok(())
+                }
+                Err(NoCancel::AlreadyCancelling) => Ok(()),
+                Err(NoCancel::Ended) => Err(not_cancelable("The job has ended.")),
+                Err(NoCancel::PastTheLastMoment) => {
+                    Err(not_cancelable("The job can no longer be stopped: its work is in place."))
+                }
+            }
+        })
+    }
+
+    /// Whether the job has been asked to stop.
+    pub(crate) fn is_cancelled(&self, id: JobId) -> bool {
+        self.with(|board| board.get(&id).is_some_and(|posted| posted.cancel))
+    }
+
+    /// Closes the door to cancelling, unless somebody came first: `false` means that the job has
+    /// been asked to stop and must.
+    pub(crate) fn pass_the_last_moment(&self, id: JobId) -> bool {
+        self.with(|board| match board.get_mut(&id) {
+            Some(posted) if posted.cancel => false,
+            Some(posted) => {
+                posted.past_the_last_moment = true;
+                true
+            }
+            None => true,
+        })
+    }
+}
+
+fn not_cancelable(message: &str) -> Fault {
+    Fault::new(Code::JobNotCancelable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use model::job::Operation;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            id: JobId(Uuid::from_u128(1)),
+            vault: Uuid::nil(),
+            item: Uuid::nil(),
+            operation: Operation::Backup,
+            status: Status::InProgress,
+            started_at: Timestamp::UNIX_EPOCH,
+            ended_at: None,
+            point: None,
+            retain_until: None,
+            tasks: Vec::new(),
+            disks: Vec::new(),
+            properties: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_request_to_stop_shows_until_the_job_has_ended() {
+        let (board, job) = (Board::default(), job());
+        board.open(&job);
+        board.cancel(job.id).expect("running");
+        board.cancel(job.id).expect("asking twice is harmless");
+        board.post(&job);
+        assert_eq!(board.job(job.id).map(|job| job.status), Some(Status::Cancelling));
+        assert!(board.is_cancelled(job.id));
+        board.close(job.id);
+        assert_eq!(board.cancel(job.id).expect_err("ended").code, Code::JobNotCancelable);
+    }
+
+    #[test]
+    fn of_stopping_and_committing_the_first_wins() {
+        let (board, job) = (Board::default(), job());
+        board.open(&job);
+        assert!(board.pass_the_last_moment(job.id));
+        assert_eq!(board.cancel(job.id).expect_err("too late").code, Code::JobNotCancelable);
+
+        board.open(&job);
+        board.cancel(job.id).expect("in time");
+        assert!(!board.pass_the_last_moment(job.id));
+    }
+}

@@ -1,0 +1,143 @@
+//! What an operator decides about a running engine, and where its files lie.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+/// The region that the local host is in unless the operator registers it elsewhere.
+pub const LOCAL_REGION: &str = "local";
+/// The resource group that exists from the start, and that the local host is in.
+pub const LOCAL_GROUP: &str = "holdfast";
+/// The local host's libvirt connection.
+pub const LOCAL_URI: &str = "qemu:///system";
+
+/// How an engine is to run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The data directory: ledger, keys, local stores. Made if missing, mode 0700.
+    pub data_dir: PathBuf,
+    /// Where QEMU puts the blocks that running guests overwrite during their backup; one directory
+    /// per job. QEMU's user must be able to get there.
+    pub scratch_dir: PathBuf,
+    /// Where sockets go; short, because a socket's path is limited to 107 bytes. `None`: a
+    /// directory of its own under `/run/holdfast`.
+    pub run_dir: Option<PathBuf>,
+    /// Whether the local `qemu:///system` is registered by itself.
+    pub local_host: bool,
+    /// The `holdfast-libvirt` program. `None`: the one beside the running program.
+    pub helper: Option<PathBuf>,
+    /// How long a guest's file systems may stay frozen.
+    pub freeze_budget: Duration,
+}
+
+impl Config {
+    /// The usual configuration with this data directory.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            scratch_dir: PathBuf::from("/var/lib/libvirt/holdfast"),
+            run_dir: None,
+            local_host: true,
+            helper: None,
+            freeze_budget: Duration::from_secs(10),
+        }
+    }
+
+    /// The ledger's file.
+    pub(crate) fn ledger_file(&self) -> PathBuf {
+        self.data_dir.join("ledger.db")
+    }
+
+    /// The directory of the vaults' key files.
+    pub(crate) fn keys_dir(&self) -> PathBuf {
+        self.data_dir.join("keys")
+    }
+
+    /// The key file of a vault.
+    pub(crate) fn key_file(&self, vault: Uuid) -> PathBuf {
+        self.keys_dir().join(format!("{vault}.key"))
+    }
+
+    /// The directory of a vault's repository in the local store of its region.
+    pub(crate) fn repository_dir(&self, region: &str, vault: Uuid) -> PathBuf {
+        self.data_dir.join("stores").join(region).join(vault.to_string())
+    }
+}
+
+/// The directory for sockets that belongs to a data directory: the same at every start, and
+/// another for another data directory.
+pub(crate) fn default_run_dir(data_dir: &Path) -> PathBuf {
+    // FNV-1a: only to spread names, nothing rests on it.
+    let hash =
+        data_dir.as_os_str().as_encoded_bytes().iter().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+        });
+    PathBuf::from(format!("/run/holdfast/{hash:08x}"))
+}
+
+/// Why a region or resource group's name cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{name}' cannot be used as the name of a {what}: {rule}")]
+pub struct InvalidName {
+    name: String,
+    what: &'static str,
+    rule: &'static str,
+}
+
+/// Checks a region's name, which is also the name of a directory.
+///
+/// # Errors
+///
+/// The name breaks the rule in the message.
+pub fn check_region(name: &str) -> Result<(), InvalidName> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if (1..=50).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    let rule = "it takes 1 to 50 letters, digits and hyphens";
+    Err(InvalidName { name: name.to_owned(), what: "region", rule })
+}
+
+/// Checks a resource group's name by Azure's rule.
+///
+/// # Errors
+///
+/// The name breaks the rule in the message.
+pub fn check_group(name: &str) -> Result<(), InvalidName> {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '(' | ')');
+    let chars = name.chars().count();
+    if (1..=90).contains(&chars) && name.chars().all(allowed) && !name.ends_with('.') {
+        return Ok(());
+    }
+    let rule =
+        "it takes 1 to 90 letters, digits, '-', '_', '.', '(' and ')', and no dot at the end";
+    Err(InvalidName { name: name.to_owned(), what: "resource group", rule })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_a_safe_directory_name() {
+        for bad in ["", ".", "..", "a/b", "a b", &"x".repeat(51)] {
+            assert!(check_region(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_region("north-1").is_ok());
+    }
+
+    #[test]
+    fn a_resource_group_follows_azures_rule() {
+        for bad in ["", "a/b", "rg.", "a;b", &"x".repeat(91)] {
+            assert!(check_group(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_group("Prod_(1).a-b").is_ok());
+    }
+
+    #[test]
+    fn sockets_have_room_for_their_names() {
+        let dir = default_run_dir(Path::new("/var/lib/holdfast/with/a/very/long/path"));
+        assert_eq!(dir.to_string_lossy().len(), "/run/holdfast/12345678".len());
+    }
+}

@@ -1,0 +1,350 @@
+//! Hosts: connections to hypervisors, and what discovery last saw on each.
+//!
+//! Each host has a thread of its own that looks whenever the hypervisor reports a change, every
+//! half minute besides, and after a lost connection until it is back. What it saw last is kept, so
+//! that listing never waits for a hypervisor; what a job needs is asked afresh.
+//!
+//! The `Mutex` of a host guards what was last seen; nothing is called while it is held. Its `RwLock`
+//! keeps recovery and captures apart: what recovery would find while a capture runs is that
+//! capture's own.
+
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, Weak};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use fabric::{Domain, FabricError, Host as Hypervisor, HostEvent};
+use model::fault::{Code, Fault};
+use model::host::Host;
+use model::vm::Vm;
+use rules::naming::{self, Unnamed};
+use uuid::Uuid;
+
+use crate::Engine;
+use crate::config::{check_group, check_region};
+use crate::faults::{self, OrFault};
+use crate::recover;
+use crate::world::World;
+
+/// How often a host is looked at although it reported nothing.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How long to wait before a lost host is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Events within this time of each other are one look.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Makes the connection to a host.
+pub type Connect = dyn Fn(&Host) -> Arc<dyn Hypervisor> + Send + Sync;
+
+/// A registered host, as others see it.
+#[derive(Debug, Clone)]
+pub struct HostStatus {
+    /// The host.
+    pub host: Host,
+    /// Why it cannot be reached, if it cannot.
+    pub problem: Option<Fault>,
+    /// How many virtual machines were last seen on it.
+    pub vms: usize,
+}
+
+/// A registered host with its connection.
+pub(crate) struct Connected {
+    pub(crate) host: Host,
+    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    seen: Mutex<Seen>,
+    captures: RwLock<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    domains: Vec<Domain>,
+    problem: Option<Fault>,
+    /// Whether left-overs of an earlier process were looked for since the host was last away.
+    recovered: bool,
+}
+
+impl Connected {
+    fn new(host: Host, hypervisor: Arc<dyn Hypervisor>) -> Self {
+        Self { host, hypervisor, seen: Mutex::default(), captures: RwLock::default() }
+    }
+
+    /// To be held while a capture runs. Waits for a recovery that is under way.
+    pub(crate) fn capturing(&self) -> RwLockReadGuard<'_, ()> {
+        self.captures.read().expect("recovery does not panic")
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Seen) -> T) -> T {
+        act(&mut self.seen.lock().expect("nothing panics while it holds what was seen"))
+    }
+
+    /// Looks at the host now.
+    fn look(&self) -> Result<(), FabricError> {
+        match self.hypervisor.inventory() {
+            Ok(domains) => {
+                self.with(|seen| {
+                    seen.domains = domains;
+                    seen.problem = None;
+                });
+                Ok(())
+            }
+            Err(error) => {
+                let fault = faults::of_fabric(&error);
+                self.with(|seen| {
+                    seen.problem = Some(fault);
+                    seen.recovered = false;
+                });
+                Err(error)
+            }
+        }
+    }
+}
+
+/// All registered hosts.
+pub(crate) struct Hosts {
+    connect: Box<Connect>,
+    all: Mutex<Vec<Arc<Connected>>>,
+}
+
+impl Hosts {
+    pub(crate) fn new(connect: Box<Connect>) -> Self {
+        Self { connect, all: Mutex::default() }
+    }
+
+    /// Connects to a host, looks at it once, and goes on looking in a thread of its own.
+    pub(crate) fn begin(world: &Arc<World>, host: Host) {
+        let hypervisor = (world.hosts.connect)(&host);
+        let events = hypervisor.events();
+        let connected = Arc::new(Connected::new(host, hypervisor));
+        world.hosts.lock().push(Arc::clone(&connected));
+        look_and_recover(world, &connected);
+        let world = Arc::downgrade(world);
+        let watch = move || watch(&world, &connected, &events);
+        let name = "host-watch".to_owned();
+        if let Err(error) = thread::Builder::new().name(name).spawn(watch) {
+            tracing::error!(%error, "no thread for watching a host");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Connected>>> {
+        self.all.lock().expect("nothing panics while it holds the list of hosts")
+    }
+
+    /// The registered hosts.
+    pub(crate) fn all(&self) -> Vec<Arc<Connected>> {
+        self.lock().clone()
+    }
+
+    /// What was last seen of all virtual machines.
+    pub(crate) fn vms(&self) -> Vec<Vm> {
+        let mut found: Vec<(Host, Domain)> = Vec::new();
+        for connected in self.all() {
+            let domains = connected.with(|seen| seen.domains.clone());
+            found.extend(domains.into_iter().map(|domain| (connected.host.clone(), domain)));
+        }
+        let group = |host: &Host, domain: &Domain| {
+            let own = domain.resource_group.clone();
+            own.filter(|name| check_group(name).is_ok())
+                .unwrap_or_else(|| host.resource_group.clone())
+        };
+        let unnamed: Vec<Unnamed> = found
+            .iter()
+            .map(|(host, domain)| Unnamed {
+                uuid: domain.uuid,
+                domain: domain.name.clone(),
+                resource_group: group(host, domain),
+            })
+            .collect();
+        let names = naming::names(&unnamed);
+        let named = found.into_iter().zip(unnamed).zip(names);
+        let mut vms: Vec<Vm> = named
+            .map(|(((host, domain), unnamed), name)| vm(&host, domain, unnamed, name))
+            .collect();
+        vms.sort_by(|a, b| (&a.resource_group, &a.name).cmp(&(&b.resource_group, &b.name)));
+        vms
+    }
+
+    /// The host on which a virtual machine was last seen, after a fresh look where none was.
+    ///
+    /// # Errors
+    ///
+    /// `HypervisorUnavailable` where it was not found and some host could not be looked at, else
+    /// `VmNotFound`.
+    pub(crate) fn host_of(&self, vm: Uuid, name: &str) -> Result<Arc<Connected>, Fault> {
+        let has = |connected: &Arc<Connected>| {
+            connected.with(|seen| seen.domains.iter().any(|domain| domain.uuid == vm))
+        };
+        let hosts = self.all();
+        if let Some(found) = hosts.iter().find(|connected| has(connected)) {
+            return Ok(Arc::clone(found));
+        }
+        let mut problem = None;
+        for connected in &hosts {
+            match connected.look() {
+                Ok(()) if has(connected) => return Ok(Arc::clone(connected)),
+                Ok(()) => {}
+                Err(error) => problem = Some(faults::of_fabric(&error)),
+            }
+        }
+        Err(problem.unwrap_or_else(|| {
+            let message = format!("Virtual machine '{name}' is on none of the registered hosts.");
+            Fault::new(Code::VmNotFound, message)
+        }))
+    }
+}
+
+impl Hosts {
+    /// A host of this region that can be reached.
+    ///
+    /// # Errors
+    ///
+    /// `HypervisorUnavailable` where none can.
+    pub(crate) fn in_region(&self, region: &str) -> Result<Arc<Connected>, Fault> {
+        let mut problem = None;
+        for connected in self.all() {
+            if !connected.host.region.eq_ignore_ascii_case(region) {
+                continue;
+            }
+            match connected.look() {
+                Ok(()) => return Ok(connected),
+                Err(error) => problem = Some(faults::of_fabric(&error)),
+            }
+        }
+        Err(problem.unwrap_or_else(|| {
+            let message = format!("Region '{region}' has no registered host.");
+            Fault::new(Code::HypervisorUnavailable, message)
+        }))
+    }
+}
+
+fn vm(host: &Host, domain: Domain, unnamed: Unnamed, name: String) -> Vm {
+    Vm {
+        uuid: domain.uuid,
+        name,
+        domain: domain.name,
+        host: host.id,
+        region: host.region.clone(),
+        resource_group: unnamed.resource_group,
+        power: domain.power,
+        disks: domain.disks,
+        agent: domain.agent,
+        vcpus: domain.vcpus,
+        memory_bytes: domain.memory_bytes,
+    }
+}
+
+fn watch(world: &Weak<World>, connected: &Arc<Connected>, events: &Receiver<HostEvent>) {
+    loop {
+        let lost = connected.with(|seen| seen.problem.is_some());
+        let patience = if lost { RETRY_AFTER } else { LOOK_EVERY };
+        match events.recv_timeout(patience) {
+            Ok(_) => {
+                thread::sleep(SETTLE);
+                while !matches!(
+                    events.try_recv(),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected)
+                ) {}
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => thread::sleep(patience),
+        }
+        let Some(world) = world.upgrade() else {
+            return;
+        };
+        look_and_recover(&world, connected);
+    }
+}
+
+/// Looks at the host; where it was away, ends first what an earlier process left on it.
+fn look_and_recover(world: &Arc<World>, connected: &Arc<Connected>) {
+    if connected.look().is_err() || connected.with(|seen| seen.recovered) {
+        return;
+    }
+    let Ok(_alone) = connected.captures.try_write() else {
+        return;
+    };
+    let domains = connected.with(|seen| {
+        seen.recovered = true;
+        seen.domains.iter().map(|domain| domain.uuid).collect::<Vec<Uuid>>()
+    });
+    recover::host(world, connected, &domains);
+}
+
+impl Engine {
+    /// All hosts, in the order of their adding.
+    ///
+    /// # Errors
+    ///
+    /// None today; the ledger may fail later.
+    pub fn hosts(&self) -> Result<Vec<HostStatus>, Fault> {
+        let status = |connected: &Arc<Connected>| {
+            let (problem, vms) = connected.with(|seen| (seen.problem.clone(), seen.domains.len()));
+            HostStatus { host: connected.host.clone(), problem, vms }
+        };
+        Ok(self.world.hosts.all().iter().map(status).collect())
+    }
+
+    /// Registers a host. Its resource group is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidResourceName`; `BadRequest` for a URI that is not a local one or is registered;
+    /// the ledger failed.
+    pub fn add_host(&self, uri: &str, region: &str, resource_group: &str) -> Result<Host, Fault> {
+        if !uri.contains(":///") {
+            let message = format!(
+                "'{uri}' is not a local libvirt connection such as qemu:///system. Hosts elsewhere \
+                 are not supported yet."
+            );
+            return Err(Fault::new(Code::BadRequest, message));
+        }
+        check_region(region)
+            .map_err(|error| Fault::new(Code::InvalidResourceName, format!("{error}.")))?;
+        let group = self.create_resource_group(resource_group, region)?;
+        let host = Host {
+            id: model::seed::new_uuid(self.world.seed.as_ref()),
+            uri: uri.to_owned(),
+            region: region.to_lowercase(),
+            resource_group: group.name,
+        };
+        match self.world.ledger.create_host(&host) {
+            Err(ledger::LedgerError::HostTaken) => {
+                let message = format!("A host with the URI '{uri}' is registered already.");
+                return Err(Fault::new(Code::BadRequest, message));
+            }
+            other => other.or_fault()?,
+        }
+        Hosts::begin(&self.world, host.clone());
+        Ok(host)
+    }
+
+    /// All virtual machines, as discovery last saw them, by group and name.
+    ///
+    /// # Errors
+    ///
+    /// None today; the ledger may fail later.
+    pub fn vms(&self) -> Result<Vec<Vm>, Fault> {
+        Ok(self.world.hosts.vms())
+    }
+
+    /// The virtual machine of this name in this group, both in any case of letters.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFound`; `HypervisorUnavailable` where it was not found and a host is away.
+    pub fn vm(&self, group: &str, name: &str) -> Result<Vm, Fault> {
+        let matches = |vm: &Vm| {
+            vm.resource_group.eq_ignore_ascii_case(group) && vm.name.eq_ignore_ascii_case(name)
+        };
+        if let Some(vm) = self.vms()?.into_iter().find(matches) {
+            return Ok(vm);
+        }
+        if let Some(problem) = self.hosts()?.into_iter().find_map(|status| status.problem) {
+            return Err(problem);
+        }
+        let message = format!(
+            "The Resource 'Microsoft.Compute/virtualMachines/{name}' under resource group \
+             '{group}' was not found."
+        );
+        Err(Fault::new(Code::ResourceNotFound, message))
+    }
+}

@@ -1,0 +1,176 @@
+//! After a restart: every job gets an honest end, and what was left on hosts is ended.
+//!
+//! A job that the ledger holds as running cannot be: its process is gone. If it was a backup and
+//! its point is in the repository's log, the point is whole and gets recorded; everything else has
+//! failed, and its left-overs are removed. Hosts are cleaned when they are first reached, and again
+//! when a lost one is back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::record::PointRecord;
+use fabric::RecoverScope;
+use ledger::port::JobQuery;
+use model::fault::Fault;
+use model::item::Item;
+use model::job::{Job, Operation};
+use model::point::PointId;
+use model::vault::Vault;
+use rules::job_life::{self, AfterRestart, Outcome};
+use uuid::Uuid;
+
+use crate::faults::OrFault;
+use crate::hosts::Connected;
+use crate::world::World;
+use crate::{record, restore};
+
+/// Gives every job that is not ended an honest end.
+pub(crate) fn jobs(world: &World) -> Result<(), Fault> {
+    let query = JobQuery { unfinished: true, ..JobQuery::default() };
+    for job in world.ledger.jobs(query).or_fault()? {
+        let id = job.id;
+        if let Err(fault) = end(world, job) {
+            tracing::error!(job = %id, code = fault.code.name(), "{}", fault.message);
+        }
+    }
+    Ok(())
+}
+
+fn end(world: &World, job: Job) -> Result<(), Fault> {
+    let committed = match (job.operation, job.point) {
+        (Operation::Backup, Some(point)) => committed(world, &job, point),
+        _ => None,
+    };
+    match job_life::after_restart(committed.is_some()) {
+        AfterRestart::RecordPoint => {
+            let committed = committed.expect("the rule saw that there is one");
+            record_point(world, job, committed)
+        }
+        AfterRestart::Fail(fault) => fail(world, job, fault),
+    }
+}
+
+/// A point that is in its repository's log.
+struct Committed {
+    vault: Vault,
+    item: Item,
+    point: PointId,
+    record: PointRecord,
+    stats: repo::PointStats,
+}
+
+/// The job's point, if its repository can be opened and holds it.
+fn committed(world: &World, job: &Job, point: PointId) -> Option<Committed> {
+    let vault = world.ledger.vault(job.vault).ok().flatten()?;
+    let item = world.ledger.item(job.item).ok().flatten()?;
+    let repository = world.repositories.of(&vault).ok()?;
+    let manifest = repository.manifest(point).ok()?;
+    let record = PointRecord::decode(&manifest.engine).ok()?;
+    Some(Committed { vault, item, point, record, stats: manifest.info.stats })
+}
+
+fn record_point(world: &World, job: Job, committed: Committed) -> Result<(), Fault> {
+    let Committed { vault, item, point, record, stats } = committed;
+    let job = record::recorded_later(job, world.clock.now());
+    let chain = record::chain(point, &record).or_else(|| item.chain.clone());
+    let point = record::to_point(&vault, &item, point, &record, &stats);
+    let item = record::after_backup(Item { chain, ..item }, &job);
+    tracing::warn!(job = %job.id, point = %point.id, "a committed recovery point was recorded");
+    world.ledger.record_backup(&point, &item, &job).or_fault()
+}
+
+fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
+    if job.operation == Operation::Restore {
+        restore::clean_up(&job);
+    }
+    let end = job_life::end(Outcome::Failed(fault), &job.warnings);
+    for task in &mut job.tasks {
+        if task.status == model::job::Status::InProgress {
+            task.status = end.status;
+        }
+    }
+    job.status = end.status;
+    job.error = end.error;
+    job.ended_at = Some(world.clock.now());
+    tracing::warn!(job = %job.id, "a job of an earlier run was ended as failed");
+    world.ledger.update_job(&job).or_fault()?;
+    if job.operation == Operation::Backup
+        && let Some(item) = world.ledger.item(job.item).or_fault()?
+    {
+        world.ledger.update_item(&record::after_backup(item, &job)).or_fault()?;
+    }
+    Ok(())
+}
+
+/// Records points that a vault's repository holds and the ledger does not know: of jobs whose end
+/// was written while the repository could not be read, or of a ledger that was put back from a
+/// copy. Points of nobody's items stay where they are.
+pub(crate) fn points(world: &World) -> Result<(), Fault> {
+    for vault in world.ledger.vaults().or_fault()? {
+        if let Err(fault) = points_of(world, &vault) {
+            tracing::error!(vault = %vault.name, code = fault.code.name(), "{}", fault.message);
+        }
+    }
+    Ok(())
+}
+
+fn points_of(world: &World, vault: &Vault) -> Result<(), Fault> {
+    let items = world.ledger.items(Some(vault.id)).or_fault()?;
+    if items.is_empty() {
+        return Ok(());
+    }
+    let repository = world.repositories.of(vault)?;
+    for info in repository.points().or_fault()? {
+        if world.ledger.point(info.id).or_fault()?.is_some() {
+            continue;
+        }
+        let manifest = repository.manifest(info.id).or_fault()?;
+        let Ok(record) = PointRecord::decode(&manifest.engine) else {
+            continue;
+        };
+        let Some(item) = items.iter().find(|item| item.vm.to_string() == record.vm_uuid) else {
+            continue;
+        };
+        let stats = manifest.info.stats;
+        let point = record::to_point(vault, item, info.id, &record, &stats);
+        tracing::warn!(vault = %vault.name, point = %info.id, "a point the ledger did not know");
+        world.ledger.put_point(&point).or_fault()?;
+    }
+    Ok(())
+}
+
+/// Ends what an earlier process left on a host: jobs, frozen guests, checkpoints of points that
+/// were never committed.
+pub(crate) fn host(world: &Arc<World>, connected: &Connected, domains: &[Uuid]) {
+    let scope = RecoverScope {
+        scratch_dir: world.config.scratch_dir.clone(),
+        socket_dir: world.run_dir.clone(),
+        known: match known_checkpoints(world, domains) {
+            Ok(known) => known,
+            Err(fault) => {
+                // Without the ledger's word nothing may be deleted.
+                tracing::error!(code = fault.code.name(), "no recovery: {}", fault.message);
+                return;
+            }
+        },
+    };
+    match connected.hypervisor.recover(&scope) {
+        Ok(done) => {
+            for words in done {
+                tracing::warn!(host = connected.host.uri, "{words}");
+            }
+        }
+        Err(error) => tracing::warn!(host = connected.host.uri, %error, "recovery failed"),
+    }
+}
+
+fn known_checkpoints(
+    world: &World,
+    domains: &[Uuid],
+) -> Result<BTreeMap<Uuid, BTreeSet<String>>, Fault> {
+    let items = world.ledger.items(None).or_fault()?;
+    let here = items.into_iter().filter(|item| domains.contains(&item.vm));
+    Ok(here
+        .map(|item| (item.vm, item.chain.into_iter().map(|chain| chain.checkpoint).collect()))
+        .collect())
+}

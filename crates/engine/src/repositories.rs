@@ -1,0 +1,101 @@
+//! The vaults' repositories, opened once and kept open.
+//!
+//! A vault's repository is made when the vault is created, before the ledger knows the vault: a
+//! vault without a repository never exists, a repository without a vault is an empty directory that
+//! harms nobody.
+//!
+//! The one `Mutex` guards the map of open repositories; opening happens outside it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use model::clock::Clock;
+use model::fault::{Code, Fault};
+use model::seed::Seed;
+use model::vault::Vault;
+use repo::objects::LocalDir;
+use repo::{Environment, Repository};
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::faults;
+
+/// The vaults' repositories.
+pub(crate) struct Repositories {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    seed: Arc<dyn Seed>,
+    open: Mutex<HashMap<Uuid, Repository>>,
+}
+
+impl Repositories {
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>, seed: Arc<dyn Seed>) -> Self {
+        Self { config: config.clone(), clock, seed, open: Mutex::default() }
+    }
+
+    fn environment(&self) -> Environment {
+        Environment {
+            seed: Arc::clone(&self.seed),
+            clock: Arc::clone(&self.clock),
+            actor: format!("holdfast serve, process {}", std::process::id()),
+        }
+    }
+
+    fn store(&self, region: &str, vault: Uuid) -> Result<Arc<LocalDir>, Fault> {
+        let directory = self.config.repository_dir(region, vault);
+        LocalDir::open(directory).map(Arc::new).map_err(|error| faults::of_store(&error))
+    }
+
+    /// Makes the repository and the key file of a new vault.
+    pub(crate) fn create(&self, region: &str, vault: Uuid) -> Result<(), Fault> {
+        let kek = repo::keys::generate(self.seed.as_ref());
+        let key_file = self.config.key_file(vault);
+        repo::keys::write_key_file(&key_file, &kek).map_err(|error| {
+            let text = faults::chain_text(&error);
+            let message = format!("The key file {} cannot be written: {text}", key_file.display());
+            Fault::new(Code::StoreUnavailable, message)
+        })?;
+        let store = self.store(region, vault)?;
+        let repository = Repository::init(store, vault, &kek, self.environment())
+            .map_err(|error| faults::of_repository(&error))?;
+        self.keep(vault, repository);
+        Ok(())
+    }
+
+    fn keep(&self, vault: Uuid, repository: Repository) {
+        let mut open = self.open.lock().expect("nothing panics while it holds the map");
+        open.insert(vault, repository);
+    }
+
+    /// The repository of a vault.
+    pub(crate) fn of(&self, vault: &Vault) -> Result<Repository, Fault> {
+        let kept = {
+            let open = self.open.lock().expect("nothing panics while it holds the map");
+            open.get(&vault.id).cloned()
+        };
+        if let Some(repository) = kept {
+            return Ok(repository);
+        }
+        let key_file = self.config.key_file(vault.id);
+        let kek = repo::keys::read_key_file(&key_file).map_err(|error| {
+            let text = faults::chain_text(&error);
+            let message = format!(
+                "The key file {} of vault '{}' cannot be used: {text}",
+                key_file.display(),
+                vault.name
+            );
+            Fault::new(Code::WrongKey, message)
+        })?;
+        let store = self.store(&vault.region, vault.id)?;
+        let repository = Repository::open(store, &kek, self.environment())
+            .map_err(|error| faults::of_repository(&error))?;
+        self.keep(vault.id, repository.clone());
+        Ok(repository)
+    }
+
+    /// Lets go of a repository, so that the next use opens it anew: after an error that a changed
+    /// store or key may have caused.
+    pub(crate) fn forget(&self, vault: Uuid) {
+        self.open.lock().expect("nothing panics while it holds the map").remove(&vault);
+    }
+}

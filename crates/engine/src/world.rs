@@ -1,0 +1,27 @@
+//! What every part of the engine works with: the ports, and the state shared by all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ledger::Ledger;
+use model::clock::Clock;
+use model::principal::Tenancy;
+use model::seed::Seed;
+
+use crate::board::Board;
+use crate::config::Config;
+use crate::hosts::Hosts;
+use crate::repositories::Repositories;
+
+/// The ports, and the state shared by all parts of the engine.
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) run_dir: PathBuf,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) seed: Arc<dyn Seed>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) tenancy: Tenancy,
+    pub(crate) board: Board,
+    pub(crate) repositories: Repositories,
+    pub(crate) hosts: Hosts,
+}
