@@ -4,9 +4,9 @@
 //! half minute besides, and after a lost connection until it is back. What it saw last is kept, so
 //! that listing never waits for a hypervisor; what a job needs is asked afresh.
 //!
-//! The `Mutex` of a host guards what was last seen; nothing is called while it is held. Its `RwLock`
-//! keeps recovery and captures apart: what recovery would find while a capture runs is that
-//! capture's own.
+//! The `Mutex` of a host guards what was last seen; nothing is called while it is held. Its
+//! `RwLock` keeps recovery and captures apart: what recovery would find while a capture runs is
+//! that capture's own.
 
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, Weak};
 use std::thread;

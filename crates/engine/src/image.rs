@@ -42,21 +42,20 @@ impl Source for ServedImage {
         self.reader.size()
     }
 
-    fn read(
-        &mut self,
-        ranges: &[Extent],
-        sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), SinkStopped>,
-    ) -> Result<(), SourceError> {
+    fn read(&mut self, ranges: &[Extent], sink: Sink<'_>) -> Result<(), SourceError> {
         let ranges = within(ranges, &self.allocated);
         read_into(&mut self.reader, &ranges, sink)
     }
 }
 
+/// Takes pieces of a disk, as [`Source::read`] hands them out.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), SinkStopped>;
+
 /// Reads `ranges` of a hypervisor's or an image's disk into the repository's sink.
 pub(crate) fn read_into(
     reader: &mut dyn DiskReader,
     ranges: &[Extent],
-    sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), SinkStopped>,
+    sink: Sink<'_>,
 ) -> Result<(), SourceError> {
     let mut take = |offset: u64, bytes: &[u8]| match sink(offset, bytes) {
         Ok(()) => ControlFlow::Continue(()),

@@ -15,8 +15,8 @@
 //! - **L3. One vault per virtual machine, one unended backup job per item**, one vault of a name in
 //!   a resource group, one host per URI: checked inside the transaction for a good answer, and
 //!   unique indexes stand behind the checks.
-//! - **L4. A record that cannot be read is `Damaged`**, with its table and key; never a panic, never
-//!   a default in its place.
+//! - **L4. A record that cannot be read is `Damaged`**, with its table and key; never a panic,
+//!   never a default in its place.
 //! - **L5. Lists cost what they answer:** none scans a table of points or jobs, and none sorts.
 
 use std::path::Path;

@@ -15,7 +15,7 @@ use repo::{
 use super::Backup;
 use super::snapshot::Snapshot;
 use crate::faults::{self, OrFault};
-use crate::image;
+use crate::image::{self, Sink};
 use crate::job_run::{JobRun, Stop};
 
 /// How much of each disk is read back to validate a point, in bytes.
@@ -93,11 +93,7 @@ impl Source for CapturedSource<'_> {
         self.reader.size()
     }
 
-    fn read(
-        &mut self,
-        ranges: &[Extent],
-        sink: &mut dyn FnMut(u64, &[u8]) -> Result<(), SinkStopped>,
-    ) -> Result<(), SourceError> {
+    fn read(&mut self, ranges: &[Extent], sink: Sink<'_>) -> Result<(), SourceError> {
         match self.allocated {
             Some(allocated) => {
                 image::read_into(self.reader, &image::within(ranges, allocated), sink)
