@@ -8,8 +8,8 @@ use model::fault::{Code, Fault};
 use model::point::PointId;
 use model::units::{self, Extent, MIB};
 use repo::{
-    DiskSpec, Flow, NewPoint, PointStats, PointWriter, Progress, RepoError, Repository,
-    SinkStopped, Source, SourceError, Transfer,
+    DiskSpec, Flow, NewPoint, PointStats, PointWriter, Progress, RepoError, Repository, Source,
+    SourceError, Transfer,
 };
 
 use super::Backup;
