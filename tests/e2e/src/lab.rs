@@ -1,5 +1,5 @@
 //! A place for one test: a directory that QEMU may enter, and names for its domains. What a test
-//! leaves behind is removed when the lab is dropped, and what a killed test left, at the next start.
+//! leaves is removed when the lab is dropped; what a killed test left, at the next start.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;

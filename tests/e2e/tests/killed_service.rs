@@ -1,5 +1,5 @@
-//! The service may be killed at any moment: the guest writes on, the job ends honestly, and what was
-//! stored before restores.
+//! The service may be killed at any moment: the guest writes on, the job ends honestly, and what
+//! was stored before restores.
 
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ fn wait_for_bytes(service: &Service, job: &str) -> Result<()> {
     })
 }
 
-/// After a restart: the job has ended honestly, nothing is left in the guest, the next backup works.
+/// After a restart: the job has ended honestly, nothing is left in the guest, backups work.
 fn settles(lab: &Lab, service: &mut Service, guest: &Guest, job: &str) -> Result<()> {
     let took = service.start_again()?;
     lab.saw(&format!("serve is back after {took:?}"));
