@@ -132,7 +132,7 @@ impl Freezes {
             table = match deadlines.min() {
                 Some((deadline, domain)) if deadline <= now => {
                     table.insert(domain.clone(), Phase::Pursued);
-                    eprintln!("domain {domain}: the freeze reached its deadline, thawing");
+                    log!("domain {domain}: the freeze reached its deadline, thawing");
                     self.spawn_pursuit(domain);
                     table
                 }
@@ -167,7 +167,7 @@ impl Freezes {
         match tried {
             Ok(thawed) => thawed,
             Err(error) => {
-                eprintln!("domain {domain}: not thawed yet: {error}");
+                log!("domain {domain}: not thawed yet: {error}");
                 is_gone(&error)
             }
         }

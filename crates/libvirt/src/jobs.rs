@@ -91,7 +91,7 @@ impl Jobs {
         self.begun(&begin.domain);
         if self.closing.load(Ordering::SeqCst) {
             let ended = self.end(&begin.domain, &begin.marker);
-            eprintln!("domain {}: job ended, for its asker is gone: {ended:?}", begin.domain);
+            log!("domain {}: job ended, for its asker is gone: {ended:?}", begin.domain);
             let message = "the asker is gone".to_owned();
             return Err(Failure { kind: FailureKind::Other, message });
         }
@@ -140,9 +140,9 @@ impl Jobs {
             for (domain, Job { marker, .. }) in jobs.into_iter().filter(|(_, it)| !it.beginning) {
                 match self.end(&domain, &marker) {
                     Ok((found, resumed)) => {
-                        eprintln!("domain {domain}: job found {found}, guest resumed {resumed}");
+                        log!("domain {domain}: job found {found}, guest resumed {resumed}");
                     }
-                    Err(error) => eprintln!("domain {domain}: job not ended yet: {error}"),
+                    Err(error) => log!("domain {domain}: job not ended yet: {error}"),
                 }
             }
             if Instant::now() >= deadline {

@@ -28,6 +28,15 @@ use crate::hypervisor::Hypervisor;
 use crate::jobs::Jobs;
 use crate::serve::{Out, Server};
 
+/// Says something on stderr, if anybody is there to hear it. `eprintln!` would panic where the
+/// parent is gone, which is exactly when this program is needed most.
+macro_rules! log {
+    ($($what:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($what)*);
+    }};
+}
+
 mod events;
 mod ffi;
 mod freezes;
@@ -46,18 +55,18 @@ const USAGE: &str = "usage: holdfast-libvirt --uri URI, with a socket as standar
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [flag, uri] = arguments.as_slice() else {
-        eprintln!("{USAGE}");
+        log!("{USAGE}");
         return ExitCode::from(2);
     };
     let socket = rustix::io::dup(std::io::stdin().as_fd()).map(UnixStream::from);
     let Some(socket) = socket.ok().filter(|it| flag == "--uri" && it.peer_addr().is_ok()) else {
-        eprintln!("{USAGE}");
+        log!("{USAGE}");
         return ExitCode::from(2);
     };
     match run(uri, &socket) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            log!("{error}");
             ExitCode::from(3)
         }
     }
@@ -129,11 +138,11 @@ fn clean_up(freezes: &Arc<Freezes>, jobs: &Arc<Jobs>) {
     freezes.pursue_all();
     let now = Instant::now();
     if !jobs.end_all(now + CLEAN_UP_MAX) {
-        eprintln!("a backup job could not be ended; the next start finds it");
+        log!("a backup job could not be ended; the next start finds it");
     }
     // A freeze that was under way when the leash was closed is in the table only now.
     freezes.pursue_all();
     if !freezes.wait_until_none(now + THAW_MAX) {
-        eprintln!("a guest may still be frozen; the next start finds it");
+        log!("a guest may still be frozen; the next start finds it");
     }
 }

@@ -40,7 +40,7 @@ impl Out {
                 kind: FailureKind::Request,
                 message: format!("an answer could not be sent: {error}"),
             };
-            eprintln!("{}", note.message);
+            log!("{}", note.message);
             if let Message::Reply { id, .. } = message {
                 let _ = write_frame(&mut *socket, &Message::Reply { id: *id, result: Err(note) });
             }
@@ -92,7 +92,7 @@ impl Server {
                     let event = Event::JobSacrificed { domain };
                     server.out.send(&Message::Event { event });
                 }
-                Err(error) => eprintln!("domain {domain}: job not sacrificed: {error}"),
+                Err(error) => log!("domain {domain}: job not sacrificed: {error}"),
             });
         }
         self.out.send(&Message::Event { event });
