@@ -185,23 +185,6 @@ pub struct Key {
     pub y: String,
 }
 
-/// What a client posts to a token endpoint, as a form.
-///
-/// It holds a secret, so it can be neither printed nor written as JSON.
-#[derive(Deserialize)]
-pub struct TokenRequest {
-    /// The grant: only `client_credentials` is given.
-    pub grant_type: String,
-    /// The principal's client id.
-    pub client_id: Option<String>,
-    /// Its secret.
-    pub client_secret: Option<String>,
-    /// What the token is to be good for, as newer clients say it.
-    pub scope: Option<String>,
-    /// The same, as older clients say it.
-    pub resource: Option<String>,
-}
-
 /// A token, as the token endpoint gives it.
 ///
 /// It is a secret while it lasts, so it cannot be printed.

@@ -1,0 +1,37 @@
+//! `Holdfast.Fabric/hosts`.
+
+use api::arm::host::{self, Condition, HostRequest};
+use axum::http::StatusCode;
+use engine::HostStatus;
+use model::fault::Fault;
+
+use super::list;
+use crate::call::{Call, Reply};
+
+/// `GET …/providers/Holdfast.Fabric/hosts`
+pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
+    let subscription = call.subscription();
+    let hosts = call.engine().hosts()?;
+    Ok(list(hosts.iter().map(|status| render(&subscription, status))))
+}
+
+/// `PUT …/providers/Holdfast.Fabric/hosts/{name}`: registers a connection. The host gets a name of
+/// its own, whatever the URL says.
+pub(crate) fn put(call: &Call) -> Result<Reply, Fault> {
+    let request: HostRequest = call.body()?;
+    let uri = &request.properties.uri;
+    let host = call.engine().add_host(uri, &request.location, call.name("group"))?;
+    let hosts = call.engine().hosts()?;
+    let status = hosts.into_iter().find(|status| status.host.id == host.id);
+    let status = status.unwrap_or(HostStatus { host, problem: None, vms: 0 });
+    Ok(Reply::json(StatusCode::CREATED, &render(&call.subscription(), &status)))
+}
+
+fn render(subscription: &str, status: &HostStatus) -> host::Host {
+    let condition = Condition {
+        connected: status.problem.is_none(),
+        vms: status.vms,
+        problem: status.problem.as_ref(),
+    };
+    host::render(subscription, &status.host, condition)
+}
