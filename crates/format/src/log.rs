@@ -26,6 +26,15 @@ pub struct Entry {
     pub event: Event,
 }
 
+impl Entry {
+    /// Whether it was written behind the entry with this hash, as far as can be known: zeros stand
+    /// for an entry that somebody could not read.
+    pub fn follows(&self, hash: &[u8; 32]) -> bool {
+        let unknown = [0; 32];
+        *hash == unknown || self.previous == unknown || self.previous == *hash
+    }
+}
+
 /// What an entry says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {

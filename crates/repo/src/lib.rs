@@ -1,1 +1,48 @@
-//! repo.
+//! The deduplicating repository over an object store: write, read, verify, collect.
+//!
+//! [`Repository`] is the only way in. It knows points and disks, chunks and packs; it knows nothing
+//! of virtual machines, policies or HTTP. What the bytes are is `format`'s business, and what must
+//! hold whatever happens is written in `docs/format.md`. Everything blocks; a [`Repository`] may be
+//! used from many threads, and a store by many processes.
+//!
+//! # Invariants
+//!
+//! - Nothing is referred to before it is durable: packs → index → manifest → log entry.
+//! - A point exists if and only if its commit entry is in the log. Any point restores by itself.
+//! - Names are never used twice; objects are never changed.
+//! - What cannot be read is never deleted.
+
+#![warn(missing_docs)]
+
+mod collect;
+mod error;
+mod image;
+mod index;
+pub mod keys;
+mod log;
+mod map;
+pub mod objects;
+mod points;
+mod progress;
+mod read;
+mod repository;
+mod restore;
+mod source;
+mod state;
+mod stats;
+mod verify;
+mod write;
+
+pub use collect::{CollectOptions, CollectReport};
+pub use error::RepoError;
+pub use format::keyslot::Kek;
+pub use format::{Kind as ObjectKind, SessionId};
+pub use image::DiskImage;
+pub use points::{DiskInfo, PointInfo, PointManifest, PointStats, SessionInfo};
+pub use progress::{Flow, NoProgress, Progress, Transfer};
+pub use repository::{Environment, Repository};
+pub use restore::RestoreStats;
+pub use source::{FileSource, Sink, SinkStopped, Source, SourceError};
+pub use stats::RepoStats;
+pub use verify::{DamagedObject, VerifyOptions, VerifyReport};
+pub use write::{DiskSpec, DiskStats, NewPoint, PointWriter};

@@ -1,0 +1,375 @@
+//! A repository: made, opened, and kept in step with its log.
+//!
+//! Two locks, always taken in this order: the log view (held while the log is read or written, so
+//! one process never races itself), then the index (held for look-ups and insertions only).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+
+use format::config::{Config, ConfigProof};
+use format::index::IndexedPack;
+use format::keyslot::{self, Kek, Slot};
+use format::log::Event;
+use format::pack::{self, TAIL};
+use format::seal::{ChunkKind, MasterKey, VaultKeys};
+use format::{ChunkId, FormatError, IndexId, Kind, PackId, index as encoding, names};
+use model::clock::Clock;
+use model::seed::Seed;
+use uuid::Uuid;
+
+use crate::error::RepoError;
+use crate::index::{ChunkIndex, Standing};
+use crate::log::{LogAccess, LogView};
+use crate::objects::{ObjectStore, StoreError};
+use crate::state::State;
+
+/// What a repository needs from around it.
+#[derive(Clone)]
+pub struct Environment {
+    /// Draws ids and keys.
+    pub seed: Arc<dyn Seed>,
+    /// Tells the time of log entries, and whether a grace is over.
+    pub clock: Arc<dyn Clock>,
+    /// Who opens sessions, for people: a host, a process, a job. At most 1024 bytes.
+    pub actor: String,
+}
+
+/// A repository. A cheap handle: clones share everything.
+#[derive(Clone)]
+pub struct Repository {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Repository({})", self.vault())
+    }
+}
+
+/// What all handles and threads of a repository share.
+pub(crate) struct Shared {
+    pub store: Arc<dyn ObjectStore>,
+    pub keys: VaultKeys,
+    pub environment: Environment,
+    log: Mutex<LogView>,
+    index: RwLock<IndexView>,
+}
+
+#[derive(Default)]
+struct IndexView {
+    chunks: ChunkIndex,
+    loaded: BTreeSet<IndexId>,
+    /// Whether nothing new may rely on what is stored: see format.md §6 rule 8.
+    distrusted: bool,
+}
+
+impl Repository {
+    /// Makes the repository of `vault` in an empty store, with a new master key that `kek` opens.
+    ///
+    /// The key slot is written before the configuration, and a repository is there when its
+    /// configuration is: whatever interrupts this, it can be done again. A slot left behind by an
+    /// interrupted attempt stays; it opens a key that nothing is sealed with.
+    ///
+    /// # Errors
+    ///
+    /// [`RepoError::AlreadyARepository`], or the store failed.
+    pub fn init(
+        store: Arc<dyn ObjectStore>,
+        vault: Uuid,
+        kek: &Kek,
+        environment: Environment,
+    ) -> Result<Self, RepoError> {
+        match store.size(names::CONFIG) {
+            Err(StoreError::NotFound { .. }) => {}
+            Ok(_) => return Err(RepoError::AlreadyARepository),
+            Err(error) => return Err(error.into()),
+        }
+        let mut random = [0; 48];
+        environment.seed.fill(&mut random);
+        let (key, slot) = random.split_at(32);
+        let key = MasterKey::new(key.try_into().expect("split at 32"));
+        let slot = slot.try_into().expect("16 of 48 are left");
+        let keys = VaultKeys::new(*vault.as_bytes(), &key);
+
+        let bytes = keyslot::encode(*vault.as_bytes(), slot, kek, &key);
+        store.put(&names::key_slot(&slot), &bytes)?;
+        let config = Config { vault: *vault.as_bytes(), created_at: environment.clock.now() };
+        match store.put(names::CONFIG, &config.encode(&keys)) {
+            Err(StoreError::AlreadyExists { .. }) => return Err(RepoError::AlreadyARepository),
+            put => put?,
+        }
+        Self::with_keys(store, keys, environment)
+    }
+
+    /// Opens the repository in `store`.
+    ///
+    /// # Errors
+    ///
+    /// [`RepoError::NotARepository`], [`RepoError::WrongKey`], damage of the configuration or of
+    /// every key slot, an unknown version, or the store failed. Damage of anything else does not
+    /// keep a repository from being opened.
+    pub fn open(
+        store: Arc<dyn ObjectStore>,
+        kek: &Kek,
+        environment: Environment,
+    ) -> Result<Self, RepoError> {
+        let bytes = match store.get(names::CONFIG) {
+            Ok(bytes) => bytes,
+            Err(StoreError::NotFound { .. }) => return Err(not_a_repository(store.as_ref())?),
+            Err(error) => return Err(RepoError::unreadable(Kind::Config, names::CONFIG, error)),
+        };
+        let damaged = |error| RepoError::damaged(Kind::Config, names::CONFIG, &error);
+        let (config, proof) = Config::decode(&bytes).map_err(damaged)?;
+        let keys = unlock(store.as_ref(), config.vault, &proof, kek)?;
+        Self::with_keys(store, keys, environment)
+    }
+
+    fn with_keys(
+        store: Arc<dyn ObjectStore>,
+        keys: VaultKeys,
+        environment: Environment,
+    ) -> Result<Self, RepoError> {
+        let access = LogAccess { store: store.as_ref(), keys: &keys, environment: &environment };
+        let view = access.open()?;
+        let shared =
+            Shared { store, keys, environment, log: Mutex::new(view), index: RwLock::default() };
+        shared.refresh()?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The vault whose repository it is.
+    pub fn vault(&self) -> Uuid {
+        Uuid::from_bytes(self.shared.keys.vault())
+    }
+}
+
+/// A store without a configuration is empty, or it has lost it.
+fn not_a_repository(store: &dyn ObjectStore) -> Result<RepoError, RepoError> {
+    Ok(if store.list(names::LOG)?.is_empty() {
+        RepoError::NotARepository
+    } else {
+        RepoError::Damaged {
+            kind: Kind::Config,
+            name: names::CONFIG.to_owned(),
+            reason: "it is missing".to_owned(),
+        }
+    })
+}
+
+/// The vault's keys, from the slot that `kek` opens and whose key the configuration was made with.
+fn unlock(
+    store: &dyn ObjectStore,
+    vault: [u8; 16],
+    proof: &ConfigProof,
+    kek: &Kek,
+) -> Result<VaultKeys, RepoError> {
+    let mut failure = None;
+    for object in store.list(names::KEYS)? {
+        let name = object.name;
+        let opened = store
+            .get(&name)
+            .map_err(|error| RepoError::unreadable(Kind::KeySlot, &name, error))
+            .and_then(|bytes| {
+                let slot = Slot::decode(&bytes);
+                slot.map_err(|error| RepoError::damaged(Kind::KeySlot, &name, &error))
+            })
+            .and_then(|slot| {
+                let keys = slot.open(kek).map(|master| VaultKeys::new(vault, &master));
+                keys.and_then(|keys| proof.check(&keys).map(|()| keys))
+                    .map_err(|_| RepoError::WrongKey)
+            });
+        match opened {
+            Ok(keys) => return Ok(keys),
+            // A damaged slot may have been the right one: it is the better explanation.
+            Err(RepoError::WrongKey) => {
+                failure.get_or_insert(RepoError::WrongKey);
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| RepoError::Damaged {
+        kind: Kind::KeySlot,
+        name: names::KEYS.to_owned(),
+        reason: "there is none".to_owned(),
+    }))
+}
+
+impl Shared {
+    fn access(&self) -> LogAccess<'_> {
+        LogAccess { store: self.store.as_ref(), keys: &self.keys, environment: &self.environment }
+    }
+
+    fn lock_log(&self) -> MutexGuard<'_, LogView> {
+        self.log.lock().expect("nothing panics while it holds the log")
+    }
+
+    fn read_index(&self) -> RwLockReadGuard<'_, IndexView> {
+        self.index.read().expect("nothing panics while it holds the index")
+    }
+
+    /// Reads on in the log, and loads the indexes it names.
+    pub fn refresh(&self) -> Result<(), RepoError> {
+        let mut view = self.lock_log();
+        let access = self.access();
+        access.sync(&mut view)?;
+        while !self.follow(&view.state, false)? {
+            // An index cannot be read. If a collector has just replaced it, the log says so.
+            let before = view.next;
+            access.sync(&mut view)?;
+            if view.next == before {
+                self.follow(&view.state, true)?;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the newest state this process knows.
+    pub fn state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock_log().state)
+    }
+
+    /// The number that the next log entry will have, as far as this process knows.
+    pub fn next_entry(&self) -> u64 {
+        self.lock_log().next
+    }
+
+    /// Looks at the index.
+    pub fn index<T>(&self, look: impl FnOnce(&ChunkIndex) -> T) -> T {
+        look(&self.read_index().chunks)
+    }
+
+    /// The live pack that holds the chunk, unless nothing stored may be relied on.
+    pub fn stored(&self, kind: ChunkKind, id: &ChunkId) -> Option<PackId> {
+        let index = self.read_index();
+        if index.distrusted { None } else { index.chunks.live(kind, id) }
+    }
+
+    /// Appends what `decide` makes of the newest state.
+    pub fn append(
+        &self,
+        decide: &mut dyn FnMut(&State) -> Result<Event, RepoError>,
+    ) -> Result<(), RepoError> {
+        let mut view = self.lock_log();
+        let appended = self.access().append(&mut view, decide);
+        self.follow(&view.state, true)?;
+        appended
+    }
+
+    /// Eight random bytes.
+    pub fn random(&self) -> [u8; 8] {
+        let mut random = [0; 8];
+        self.environment.seed.fill(&mut random);
+        random
+    }
+
+    /// Brings the index in step with the state. If an index object cannot be read, it is rebuilt
+    /// from packs, or without `rebuild`, the answer is `false`.
+    fn follow(&self, state: &State, rebuild: bool) -> Result<bool, RepoError> {
+        let (missing, gone) = {
+            let index = self.read_index();
+            let missing: Vec<_> = state.indexes.difference(&index.loaded).copied().collect();
+            (missing, !index.loaded.is_subset(&state.indexes))
+        };
+        // Only retiring makes an index go, and that is rare: starting anew keeps this simple.
+        let wanted = if gone { state.indexes.iter().copied().collect() } else { missing };
+        let (mut packs, mut damaged) = (Vec::new(), Vec::new());
+        for id in &wanted {
+            match self.fetch_index(*id) {
+                Err(error) if error.is_damage() && !rebuild => return Ok(false),
+                Err(error) if error.is_damage() => {
+                    tracing::error!(%error, "an index is rebuilt from packs");
+                    damaged.push(*id);
+                }
+                fetched => packs.extend(fetched?),
+            }
+        }
+        let mut index = self.index.write().expect("nothing panics while it holds the index");
+        if gone {
+            *index = IndexView::default();
+        }
+        packs.iter().for_each(|pack| index.chunks.insert(pack));
+        for id in damaged {
+            let rebuilt = self.rebuild_index(id, state, &|pack| index.chunks.known(pack).is_some());
+            for pack in rebuilt? {
+                index.chunks.insert(&pack);
+                if pack.id.session() != id.session() {
+                    // It may be a dead session's, which no index names: good to read, no more.
+                    index.chunks.set_standing(&pack.id, Standing::Suspect);
+                }
+            }
+        }
+        index.loaded.extend(wanted);
+        for pack in state.condemned.keys() {
+            index.chunks.set_standing(pack, Standing::Condemned);
+        }
+        for pack in &state.suspect {
+            index.chunks.set_standing(pack, Standing::Suspect);
+        }
+        index.distrusted = !state.unreadable.is_empty();
+        Ok(true)
+    }
+
+    /// Reads an index.
+    pub fn fetch_index(&self, id: IndexId) -> Result<Vec<IndexedPack>, RepoError> {
+        let name = names::index(&id);
+        let bytes = self
+            .store
+            .get(&name)
+            .map_err(|error| RepoError::unreadable(Kind::Index, &name, error))?;
+        encoding::decode(&self.keys, id, &bytes)
+            .map_err(|error| RepoError::damaged(Kind::Index, &name, &error))
+    }
+
+    /// The packs that a damaged index named: those of its session. An index that a collector wrote
+    /// names packs of others: then it is all packs that are not `named` otherwise.
+    pub fn rebuild_index(
+        &self,
+        id: IndexId,
+        state: &State,
+        named: &dyn Fn(&PackId) -> bool,
+    ) -> Result<Vec<IndexedPack>, RepoError> {
+        let mut objects = self.store.list(&names::packs_of(id.session()))?;
+        if objects.is_empty() {
+            objects = self.store.list(names::PACKS)?;
+        }
+        let mut packs = Vec::new();
+        for object in objects {
+            let Some(pack) = names::parse_owned(names::PACKS, &object.name) else { continue };
+            if named(&pack) || state.is_open(pack.session()) {
+                continue;
+            }
+            match self.fetch_table(pack, object.size) {
+                Ok(indexed) => packs.push(indexed),
+                Err(error) if error.is_damage() => {
+                    tracing::error!(%error, "a pack cannot be taken into the rebuilt index");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(packs)
+    }
+
+    /// Reads a pack's own table.
+    pub fn fetch_table(&self, id: PackId, size: u64) -> Result<IndexedPack, RepoError> {
+        let name = names::pack(&id);
+        let range = |start: u64, length: u64| {
+            self.store
+                .get_range(&name, start, length)
+                .map_err(|error| RepoError::unreadable(Kind::DataPack, &name, error))
+        };
+        let damaged = |error: FormatError| RepoError::damaged(Kind::DataPack, &name, &error);
+        let head = range(0, format::header::HEADER as u64)?;
+        let (kind, found) = pack::decode_header(&self.keys, &head).map_err(damaged)?;
+        if found != id {
+            return Err(damaged(FormatError::Invalid { what: "name of the pack" }));
+        }
+        let tail_start = size.saturating_sub(TAIL as u64);
+        let tail = range(tail_start, size - tail_start)?;
+        let place = pack::table_place(&tail, size).map_err(damaged)?;
+        let sealed = range(place.start, place.end - place.start)?;
+        let table = pack::open_table(&self.keys, kind, id, &sealed, size).map_err(damaged)?;
+        Ok(IndexedPack { id, kind, size, table })
+    }
+}

@@ -1,0 +1,59 @@
+//! How much a repository holds.
+
+use format::seal::ChunkKind;
+
+use crate::error::RepoError;
+use crate::index::Standing;
+use crate::repository::Repository;
+
+/// How much a repository holds. Sizes in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RepoStats {
+    /// Points that exist.
+    pub points: u64,
+    /// Sizes of their disks.
+    pub logical_bytes: u64,
+    /// Different chunks of data in the packs, also those that no point needs any more.
+    pub chunks: u64,
+    /// Their sizes, before compression.
+    pub unique_bytes: u64,
+    /// Packs that the indexes know.
+    pub packs: u64,
+    /// Sizes of those packs.
+    pub stored_bytes: u64,
+    /// Of them, condemned: to be deleted after their grace.
+    pub condemned_bytes: u64,
+    /// Sessions that are not over.
+    pub open_sessions: u64,
+}
+
+impl Repository {
+    /// How much the repository holds, as the log and the indexes tell it.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub fn stats(&self) -> Result<RepoStats, RepoError> {
+        self.shared.refresh()?;
+        let mut stats = self.shared.state(|state| RepoStats {
+            points: state.points.len() as u64,
+            logical_bytes: state.points.values().map(|(point, _)| point.counts.logical).sum(),
+            open_sessions: state.sessions.len() as u64,
+            ..RepoStats::default()
+        });
+        self.shared.index(|index| {
+            for (_, size) in index.chunks().filter(|(kind, _)| *kind == ChunkKind::Data) {
+                stats.chunks += 1;
+                stats.unique_bytes += u64::from(size);
+            }
+            for pack in index.packs() {
+                stats.packs += 1;
+                stats.stored_bytes += pack.size;
+                if pack.standing == Standing::Condemned {
+                    stats.condemned_bytes += pack.size;
+                }
+            }
+        });
+        Ok(stats)
+    }
+}

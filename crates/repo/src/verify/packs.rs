@@ -1,0 +1,200 @@
+//! Verifies packs: whether they are there, and if asked, every byte of them.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use format::header;
+use format::index::IndexedPack;
+use format::pack::{self, Opener, TAIL};
+use format::{FormatError, PackId, names};
+
+use super::{Findings, VerifyReport, not_got, told};
+use crate::error::RepoError;
+use crate::index::{KnownPack, Standing};
+use crate::progress::{Flow, Progress, Transfer};
+use crate::repository::Shared;
+
+/// The most workers; each holds one pack.
+const WORKERS_MAX: usize = 8;
+
+/// What reading one pack found.
+struct Checked {
+    pack: PackId,
+    /// Why the object is not what it should be, if so.
+    reason: Option<String>,
+    /// Whether nothing of it can be used.
+    whole: bool,
+    segments: Vec<u32>,
+}
+
+impl Shared {
+    /// Checks that packs are there, and reads `percent` of them.
+    pub(super) fn verify_packs(
+        &self,
+        percent: u8,
+        findings: &mut Findings,
+        report: &mut VerifyReport,
+        progress: &dyn Progress,
+    ) -> Result<(), RepoError> {
+        let listed = self.store.list(names::PACKS)?;
+        let sizes: BTreeMap<_, _> =
+            listed.iter().map(|object| (object.name.as_str(), object.size)).collect();
+        let known = self.index(|index| index.packs().to_vec());
+        report.packs_known = known.len() as u64;
+        let mut to_read = Vec::new();
+        for pack in &known {
+            let name = names::pack(&pack.id);
+            // A condemned pack may go at any time.
+            if pack.standing == Standing::Condemned {
+                continue;
+            }
+            match sizes.get(name.as_str()) {
+                None => {
+                    findings.add(pack.kind.pack(), &name, "it is missing");
+                    findings.packs.insert(pack.id);
+                }
+                Some(size) if *size != pack.size => {
+                    let reason = format!("it has {size} bytes instead of {}", pack.size);
+                    findings.add(pack.kind.pack(), &name, &reason);
+                    // What is left of it is found out by reading.
+                    to_read.push(pack);
+                }
+                Some(_) if u64::from_le_bytes(self.random()) % 100 < u64::from(percent) => {
+                    to_read.push(pack);
+                }
+                Some(_) => {}
+            }
+        }
+        self.read_packs(&to_read, findings, report, progress)
+    }
+
+    fn read_packs(
+        &self,
+        packs: &[&KnownPack],
+        findings: &mut Findings,
+        report: &mut VerifyReport,
+        progress: &dyn Progress,
+    ) -> Result<(), RepoError> {
+        let total = packs.iter().map(|pack| pack.size).sum();
+        let mut transfer = Transfer { total, ..Transfer::default() };
+        let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+        thread::scope(|scope| {
+            let (jobs, todo) = crossbeam_channel::unbounded();
+            let (done, results) = crossbeam_channel::bounded(workers);
+            for pack in packs {
+                jobs.send(*pack).expect("the receiver is below");
+            }
+            drop(jobs);
+            for _ in 0..workers {
+                let (todo, done) = (todo.clone(), done.clone());
+                scope.spawn(move || {
+                    let mut opener = Opener::default();
+                    for pack in todo {
+                        if done.send((pack.size, self.read_pack(pack, &mut opener))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(done);
+            for (size, checked) in results {
+                let checked = checked?;
+                let name = names::pack(&checked.pack);
+                if let Some(reason) = checked.reason {
+                    let known = packs.iter().find(|pack| pack.id == checked.pack);
+                    let kind = known.expect("it was asked for").kind.pack();
+                    findings.add(kind, &name, &reason);
+                }
+                if checked.whole {
+                    findings.packs.insert(checked.pack);
+                }
+                let segments = checked.segments.into_iter();
+                findings.segments.extend(segments.map(|segment| (checked.pack, segment)));
+                report.packs_read += 1;
+                report.bytes_read += size;
+                transfer.scanned += size;
+                transfer.read += size;
+                if progress.report(transfer) == Flow::Cancel {
+                    return Err(RepoError::Cancelled);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn read_pack(&self, known: &KnownPack, opener: &mut Opener) -> Result<Checked, RepoError> {
+        let name = names::pack(&known.id);
+        let mut checked =
+            Checked { pack: known.id, reason: None, whole: false, segments: Vec::new() };
+        let bytes = match self.store.get(&name) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                checked.reason = Some(not_got(known.kind.pack(), &name, error)?);
+                checked.whole = true;
+                return Ok(checked);
+            }
+        };
+        let frame = self.check_frame(known, &bytes);
+        if let Err(FormatError::Version { version }) = frame {
+            return Err(RepoError::UnsupportedVersion { name, version });
+        }
+        let key = self.keys.object(known.kind.pack(), known.id.0, 0);
+        for place in known.segments() {
+            let range = place.start as usize..place.range().end as usize;
+            let opened = bytes.get(range).ok_or(FormatError::Length).and_then(|sealed| {
+                opener.open(&key, place.number, place.codec, sealed, place.plain as usize)
+            });
+            if let Err(error) = opened {
+                checked.reason.get_or_insert_with(|| told(&error));
+                checked.segments.push(place.number);
+            }
+        }
+        match frame {
+            Err(error) => {
+                checked.reason.get_or_insert_with(|| told(&error));
+            }
+            Ok(indexed) => self.check_chunks(&indexed, &bytes, opener, &mut checked),
+        }
+        Ok(checked)
+    }
+
+    /// The clear hash, the header and the table.
+    fn check_frame(&self, known: &KnownPack, bytes: &[u8]) -> Result<IndexedPack, FormatError> {
+        header::checked(bytes)?;
+        let (kind, id) = pack::decode_header(&self.keys, bytes)?;
+        if (kind, id) != (known.kind, known.id) {
+            return Err(FormatError::Invalid { what: "name of the pack" });
+        }
+        let size = bytes.len() as u64;
+        let tail = bytes.len().checked_sub(TAIL).ok_or(FormatError::Length)?;
+        let place = pack::table_place(&bytes[tail..], size)?;
+        let sealed = &bytes[place.start as usize..place.end as usize];
+        let table = pack::open_table(&self.keys, kind, id, sealed, size)?;
+        Ok(IndexedPack { id, kind, size, table })
+    }
+
+    /// Every chunk id.
+    fn check_chunks(
+        &self,
+        pack: &IndexedPack,
+        bytes: &[u8],
+        opener: &mut Opener,
+        checked: &mut Checked,
+    ) {
+        let key = self.keys.object(pack.kind.pack(), pack.id.0, 0);
+        for (number, (place, segment)) in (0..).zip(pack.table.places()) {
+            let sealed = &bytes[place.start as usize..place.end as usize];
+            let plain = opener.open(&key, number, segment.codec, sealed, segment.plain as usize);
+            let Ok(mut rest) = plain else { continue };
+            for (id, size) in &segment.chunks {
+                let (chunk, behind) = rest.split_at(*size as usize);
+                rest = behind;
+                if self.keys.chunk_id(pack.kind, chunk) != *id {
+                    checked.reason.get_or_insert_with(|| "a chunk has another id".to_owned());
+                    checked.segments.push(number);
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Writes one disk: reads its windows, cuts them into chunks, and builds its map.
+//!
+//! Windows are read in batches: the first part of all, then the rest of those that have not met an
+//! old boundary. At most one window is being fed at a time; the open chunk of one that has to wait
+//! is put aside. Finished windows leave in order, because the map is built in order.
+
+use std::collections::VecDeque;
+
+use format::chunker::Chunker;
+use model::units::{BLOCK, Extent, MIB};
+
+use super::stow::Stow;
+use super::window::{Planner, Window};
+use crate::error::RepoError;
+use crate::map::{BuiltMap, MapBuilder, MapEntry};
+use crate::progress::{Flow, Progress, Transfer};
+use crate::source::{Sink, SinkStopped, Source, SourceError};
+
+const BLOCK_SIZE: usize = BLOCK as usize;
+/// The most windows in a batch: each may have put aside one open chunk.
+const BATCH_WINDOWS: usize = 64;
+/// Windows are added to a batch until it has so many blocks.
+const BATCH_BLOCKS: u64 = 64 * MIB / BLOCK;
+
+/// A window that is being read.
+struct Running {
+    window: Window,
+    chunker: Chunker,
+    /// Where the next byte belongs, in bytes.
+    at: u64,
+    /// The first bytes of a block whose rest has not come.
+    partial: Vec<u8>,
+    /// Where the open chunk begins, in blocks.
+    open_start: u64,
+    /// The open chunk's bytes, while another window is fed.
+    aside: Vec<u8>,
+    entries: VecDeque<MapEntry>,
+    begun: bool,
+    /// Where it ended, in blocks.
+    ended: Option<u64>,
+    /// How far it is read at present, in blocks.
+    read_to: u64,
+}
+
+/// What writing a disk found.
+pub(super) struct Written {
+    pub map: BuiltMap,
+    pub read: u64,
+    pub new: u64,
+}
+
+/// The writing of one disk.
+pub(super) struct DiskRun<'a> {
+    pub stow: &'a mut Stow,
+    pub builder: MapBuilder<'a>,
+    pub progress: &'a dyn Progress,
+    pub boundary_key: &'a [u8; 32],
+    pub target: &'a str,
+    /// The disk's size, in bytes.
+    pub size: u64,
+    pub transfer: Transfer,
+    /// Bytes stored before this disk.
+    pub stored_before: u64,
+    running: VecDeque<Running>,
+    /// The windows that are read at present, as places in `running`, and which is fed.
+    order: Vec<usize>,
+    fed: usize,
+}
+
+impl<'a> DiskRun<'a> {
+    pub fn new(
+        stow: &'a mut Stow,
+        builder: MapBuilder<'a>,
+        progress: &'a dyn Progress,
+        boundary_key: &'a [u8; 32],
+        target: &'a str,
+        size: u64,
+    ) -> Self {
+        let stored_before = stow.stored();
+        Self {
+            stow,
+            builder,
+            progress,
+            boundary_key,
+            target,
+            size,
+            transfer: Transfer::default(),
+            stored_before,
+            running: VecDeque::new(),
+            order: Vec::new(),
+            fed: 0,
+        }
+    }
+
+    /// Reads the whole disk.
+    pub fn full(mut self, source: &mut dyn Source) -> Result<Written, RepoError> {
+        self.transfer.total = self.size;
+        let whole = Window::whole(self.size.div_ceil(BLOCK));
+        if whole.limit > 0 {
+            self.batch(vec![whole], source)?;
+        }
+        self.finish()
+    }
+
+    /// Reads the windows that `planner` makes.
+    pub fn incremental(
+        mut self,
+        mut planner: Planner<'_>,
+        changed: u64,
+        source: &mut dyn Source,
+    ) -> Result<Written, RepoError> {
+        self.transfer.total = changed;
+        loop {
+            let mut batch = Vec::new();
+            let mut blocks = 0;
+            while batch.len() < BATCH_WINDOWS && blocks < BATCH_BLOCKS {
+                let Some(window) = planner.next()? else { break };
+                blocks += window.soft - window.start;
+                batch.push(window);
+            }
+            if batch.is_empty() {
+                return self.finish();
+            }
+            self.batch(batch, source)?;
+        }
+    }
+
+    fn finish(mut self) -> Result<Written, RepoError> {
+        self.report()?;
+        let map = self.builder.finish(self.stow)?;
+        Ok(Written { map, read: self.transfer.read, new: self.transfer.new })
+    }
+
+    fn batch(&mut self, windows: Vec<Window>, source: &mut dyn Source) -> Result<(), RepoError> {
+        for window in windows {
+            self.running.push_back(Running {
+                chunker: Chunker::new(self.boundary_key),
+                at: window.start * BLOCK,
+                partial: Vec::new(),
+                open_start: window.start,
+                aside: Vec::new(),
+                entries: VecDeque::new(),
+                begun: false,
+                ended: None,
+                read_to: window.soft,
+                window,
+            });
+        }
+        self.pass(source)?;
+        for running in &mut self.running {
+            running.read_to = running.window.limit;
+        }
+        if !self.running.is_empty() {
+            self.pass(source)?;
+        }
+        Ok(())
+    }
+
+    /// Reads every window that has not ended as far as it is to be read.
+    fn pass(&mut self, source: &mut dyn Source) -> Result<(), RepoError> {
+        let unfinished = self.running.iter().enumerate();
+        let unfinished = unfinished.filter(|(_, running)| running.ended.is_none());
+        self.order = unfinished.map(|(place, _)| place).collect();
+        let range = |place: &usize| {
+            let running = &self.running[*place];
+            let end = (running.read_to * BLOCK).min(self.size);
+            Extent::new(running.at, end.saturating_sub(running.at))
+        };
+        let ranges: Vec<_> = self.order.iter().map(range).collect();
+        self.fed = 0;
+        self.resume();
+
+        let mut failure = None;
+        let mut sink = |offset: u64, data: &[u8]| {
+            self.take(offset, data).map_err(|error| {
+                failure = Some(error);
+                SinkStopped
+            })
+        };
+        let read = source.read(&ranges, &mut sink as &mut Sink<'_>);
+        match (failure, read) {
+            (Some(error), _) => return Err(error),
+            (None, Err(source)) => {
+                return Err(RepoError::Source { target: self.target.to_owned(), source });
+            }
+            (None, Ok(())) => {}
+        }
+        while self.fed < self.order.len() {
+            self.leave()?;
+        }
+        self.drain()
+    }
+
+    /// Takes data from the source.
+    fn take(&mut self, offset: u64, data: &[u8]) -> Result<(), RepoError> {
+        while self.current().is_some_and(|running| offset >= running.read_to * BLOCK) {
+            self.leave()?;
+        }
+        let (size, end) = (self.size, offset.saturating_add(data.len() as u64));
+        let ended = match self.current() {
+            Some(running) if end > (running.read_to * BLOCK).min(size) => None,
+            Some(running) if running.ended.is_some() => Some(true),
+            Some(running) if offset < running.at => None,
+            Some(_) => Some(false),
+            None => None,
+        };
+        self.transfer.read += data.len() as u64;
+        match ended {
+            Some(true) => {}
+            Some(false) => {
+                self.zeros_to(offset)?;
+                self.bytes(data)?;
+            }
+            None => {
+                let source = SourceError::OutOfOrder { offset };
+                return Err(RepoError::Source { target: self.target.to_owned(), source });
+            }
+        }
+        self.drain()?;
+        self.report()
+    }
+
+    fn current(&mut self) -> Option<&mut Running> {
+        let place = self.order.get(self.fed)?;
+        self.running.get_mut(*place)
+    }
+
+    fn fed(&mut self) -> &mut Running {
+        self.current().expect("data is taken only while a window is fed")
+    }
+
+    /// Brings the fed window's open chunk back.
+    fn resume(&mut self) {
+        if let Some(running) = self.current() {
+            let aside = std::mem::take(&mut running.aside);
+            self.stow.append(&aside);
+        }
+    }
+
+    /// Ends the feeding of the fed window: what did not come is zero. The next one is fed.
+    fn leave(&mut self) -> Result<(), RepoError> {
+        let end = self.fed().read_to * BLOCK;
+        self.zeros_to(end)?;
+        if self.stow.is_open() {
+            let aside = self.stow.suspend();
+            self.fed().aside = aside;
+        }
+        self.fed += 1;
+        self.resume();
+        Ok(())
+    }
+
+    fn zeros_to(&mut self, offset: u64) -> Result<(), RepoError> {
+        let running = self.fed();
+        if running.ended.is_some() || offset <= running.at {
+            return Ok(());
+        }
+        let mut count = offset - running.at;
+        if !running.partial.is_empty() {
+            let padding = count.min(BLOCK - running.partial.len() as u64);
+            self.bytes(&[0; BLOCK_SIZE][..padding as usize])?;
+            count -= padding;
+        }
+        let running = self.fed();
+        let blocks = count / BLOCK;
+        if running.ended.is_none() && blocks > 0 {
+            running.at += blocks * BLOCK;
+            let step = running.chunker.push_zeros(blocks);
+            self.transfer.scanned += blocks * BLOCK;
+            if step.cut_before {
+                self.close()?;
+            }
+            self.may_end()?;
+        }
+        let rest = (count % BLOCK) as usize;
+        if rest > 0 { self.bytes(&[0; BLOCK_SIZE][..rest]) } else { Ok(()) }
+    }
+
+    fn bytes(&mut self, mut data: &[u8]) -> Result<(), RepoError> {
+        let running = self.fed();
+        if !running.partial.is_empty() {
+            let missing = BLOCK_SIZE - running.partial.len();
+            let (head, rest) = data.split_at(missing.min(data.len()));
+            running.partial.extend_from_slice(head);
+            running.at += head.len() as u64;
+            data = rest;
+            if running.partial.len() < BLOCK_SIZE {
+                return Ok(());
+            }
+            let block = std::mem::take(&mut running.partial);
+            self.block(&block)?;
+        }
+        let mut blocks = data.chunks_exact(BLOCK_SIZE);
+        for block in &mut blocks {
+            let running = self.fed();
+            if running.ended.is_some() {
+                return Ok(());
+            }
+            running.at += BLOCK;
+            self.block(block)?;
+        }
+        let running = self.fed();
+        if running.ended.is_none() {
+            running.at += blocks.remainder().len() as u64;
+            running.partial.extend_from_slice(blocks.remainder());
+        }
+        Ok(())
+    }
+
+    /// Takes the block that ends at `at`.
+    fn block(&mut self, block: &[u8]) -> Result<(), RepoError> {
+        self.transfer.scanned += BLOCK;
+        let step = self.fed().chunker.push(block);
+        if step.cut_before {
+            self.close()?;
+        }
+        if step.data {
+            if !self.stow.is_open() {
+                let running = self.fed();
+                running.open_start = running.at / BLOCK - 1 - u64::from(step.zeros);
+            }
+            self.stow.append_zeros(step.zeros as usize * BLOCK_SIZE);
+            self.stow.append(block);
+        }
+        if step.cut_after {
+            self.close()?;
+        }
+        self.may_end()
+    }
+
+    fn close(&mut self) -> Result<(), RepoError> {
+        let (id, size, new) = self.stow.close()?;
+        if new {
+            self.transfer.new += size;
+        }
+        let running = self.fed();
+        let entry = MapEntry { block: running.open_start, blocks: size / BLOCK, id };
+        running.entries.push_back(entry);
+        Ok(())
+    }
+
+    /// Ends the fed window if it may end here, or must.
+    fn may_end(&mut self) -> Result<(), RepoError> {
+        let running = self.fed();
+        let at = running.at / BLOCK;
+        let met = running.chunker.at_boundary() && running.window.may_end(at);
+        if at >= running.window.limit {
+            // Zero blocks whose chunk is not known are a hole from here on.
+            if self.stow.is_open() {
+                self.close()?;
+            }
+            self.fed().ended = Some(at);
+        } else if met {
+            running.ended = Some(at);
+        }
+        Ok(())
+    }
+
+    /// Hands what is final to the map: the entries of the first window, and ended ones.
+    fn drain(&mut self) -> Result<(), RepoError> {
+        while let Some(first) = self.running.front_mut() {
+            if !first.begun {
+                self.builder.begin(first.window.start);
+                first.begun = true;
+            }
+            while let Some(entry) = first.entries.pop_front() {
+                self.builder.entry(entry, self.stow)?;
+            }
+            // Places in `order` count from the front: it leaves only between passes.
+            let Some(end) = first.ended.filter(|_| self.fed >= self.order.len()) else { break };
+            self.builder.end(end, self.stow)?;
+            self.running.pop_front();
+        }
+        Ok(())
+    }
+
+    fn report(&mut self) -> Result<(), RepoError> {
+        self.transfer.total = self.transfer.total.max(self.transfer.scanned);
+        self.transfer.stored = self.stow.stored() - self.stored_before;
+        match self.progress.report(self.transfer) {
+            Flow::Continue => Ok(()),
+            Flow::Cancel => Err(RepoError::Cancelled),
+        }
+    }
+}
