@@ -91,12 +91,13 @@ add_backports() {
 echo "install-deps: installing ${missing[*]}"
 apt update || fail "apt-get update failed: is the package mirror reachable?"
 backports=
-if ! apt install --no-install-recommends --simulate "${missing[@]}"; then
+# --no-remove: nothing that the machine has is given up for what it lacks.
+if ! apt install --no-install-recommends --no-remove --simulate "${missing[@]}"; then
   add_backports || fail "these packages cannot be installed together"
   apt update || fail "apt-get update failed with backports added"
   # QEMU and libvirt as a whole must be of one suite.
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" qemu-system-x86 qemu-system-common \
     qemu-utils qemu-block-extra | sort -u)
 fi
-apt install --no-install-recommends ${backports:+-t "$backports"} "${missing[@]}" ||
+apt install --no-install-recommends --no-remove ${backports:+-t "$backports"} "${missing[@]}" ||
   fail "apt-get install failed"
