@@ -160,7 +160,7 @@ pub fn run(engine: Arc<Engine>, options: Options) -> Result<Running, ServiceErro
     let now = engine.clock().now();
     let authority = Authority::open(&data_dir, now)?;
     let certificate = authority.server_config(&tls::names(address), now)?;
-    let tokens = Tokens::open(&data_dir, engine.tenancy()).map_err(TlsError::from)?;
+    let tokens = Tokens::open(&data_dir, engine.tenancy())?;
     let endpoint = format!("https://localhost:{}", address.port());
     principals::ensure_credentials(&engine, &data_dir, &endpoint)?;
 

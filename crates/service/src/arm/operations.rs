@@ -2,7 +2,8 @@
 //!
 //! An operation on an item *is* its job: they share the id, which is random and lies in the ledger,
 //! so operations survive a restart and nobody can guess one. An operation that configures ends when
-//! its job has ended; one that starts a backup or a restore ends at once, with the job still running.
+//! its job has ended; one that starts a backup or a restore ends at once, with the job still
+//! running.
 
 use api::arm::operation::{self, Stage};
 use axum::http::StatusCode;

@@ -1,0 +1,343 @@
+//! Items, jobs, operations and points as the API tells them. No virtual machine is at hand here:
+//! the records are put into the ledger as the engine would.
+
+use jiff::Timestamp;
+use model::fault::{Code, Fault};
+use model::item::{Item, LastBackup, ProtectionState};
+use model::job::{Job, JobId, Operation, Status};
+use model::point::{Consistency, Point, PointDisk, PointId};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+mod house;
+
+use house::{House, answer, check_error};
+
+const ITEM: &str = "/backupFabrics/Azure/protectionContainers/\
+                    IaasVMContainer;iaasvmcontainerv2;prod;web1/protectedItems/\
+                    VM;iaasvmcontainerv2;prod;web1";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+fn job_id(number: u128) -> JobId {
+    JobId(Uuid::from_u128(number))
+}
+
+fn point_id(number: u64) -> PointId {
+    PointId::new(number).expect("63 bits")
+}
+
+/// A house with a vault `v1` that protects `web1` and `web2` of the group `Prod`; `web1` has jobs
+/// of every kind and two points.
+fn protected() -> House {
+    let house = House::new();
+    house.make_vault("v1");
+    let vault = house.engine.vault("holdfast", "v1").expect("just made");
+    let ledger = house.engine.ledger();
+    let web1 = item(vault.id, 1, "web1");
+    ledger.create_item(&web1).expect("new");
+    ledger.create_item(&item(vault.id, 2, "web2")).expect("new");
+
+    let failed = Fault::new(Code::FreezeFailed, "The guest did not freeze.");
+    for (number, operation, status, started, error) in [
+        (1, Operation::ConfigureBackup, Status::Completed, "2026-11-01T08:00:00Z", None),
+        (2, Operation::Backup, Status::Completed, "2026-11-02T08:00:00Z", None),
+        (3, Operation::Backup, Status::Failed, "2026-11-03T08:00:00Z", Some(failed)),
+        (4, Operation::Backup, Status::InProgress, "2026-11-04T08:00:00Z", None),
+        (5, Operation::ConfigureBackup, Status::InProgress, "2026-11-05T08:00:00Z", None),
+    ] {
+        let ended_at = status.has_ended().then(|| at(started));
+        let job = Job { error, ended_at, ..job(&web1, number, operation, status, started) };
+        ledger.create_job(&job).expect("new");
+    }
+    let done = ledger.job(job_id(2)).expect("readable").expect("just made");
+    for (number, taken) in [(71, "2026-11-02T08:00:05Z"), (72, "2026-11-03T08:00:05Z")] {
+        ledger.record_backup(&point(&web1, number, taken), &web1, &done).expect("new");
+    }
+    house
+}
+
+fn item(vault: Uuid, number: u128, name: &str) -> Item {
+    Item {
+        id: Uuid::from_u128(number),
+        vault,
+        vm: Uuid::from_u128(100 + number),
+        vm_name: name.to_owned(),
+        vm_resource_group: "Prod".to_owned(),
+        policy: "DefaultPolicy".to_owned(),
+        state: ProtectionState::Protected,
+        last_backup: Some(LastBackup {
+            status: Status::Completed,
+            at: at("2026-11-03T08:00:00Z"),
+            error: None,
+        }),
+        chain: None,
+        created_at: at("2026-11-01T08:00:00Z"),
+    }
+}
+
+fn job(item: &Item, number: u128, operation: Operation, status: Status, started: &str) -> Job {
+    Job {
+        id: job_id(number),
+        vault: item.vault,
+        item: item.id,
+        operation,
+        status,
+        started_at: at(started),
+        ended_at: None,
+        point: None,
+        retain_until: None,
+        tasks: Vec::new(),
+        disks: Vec::new(),
+        properties: Vec::new(),
+        warnings: Vec::new(),
+        error: None,
+    }
+}
+
+fn point(item: &Item, number: u64, taken: &str) -> Point {
+    Point {
+        id: point_id(number),
+        vault: item.vault,
+        item: item.id,
+        job: job_id(2),
+        taken_at: at(taken),
+        consistency: Consistency::FileSystem,
+        retain_until: None,
+        logical_bytes: 4096,
+        read_bytes: 4096,
+        stored_bytes: 512,
+        disks: vec![PointDisk { target: "vda".to_owned(), size: 4096 }],
+    }
+}
+
+/// The values at `pointer` of the entries of a list.
+fn values(house: &House, path: &str, filter: &str, pointer: &str) -> Vec<String> {
+    let request = house.request(Method::GET, &house.vault("v1", path));
+    let (status, body) = answer(request.query(&[("$filter", filter)]));
+    assert_eq!(status, StatusCode::OK, "{path} {filter}: {body}");
+    let entries = body["value"].as_array().expect("a list").iter();
+    let value = |entry: &Value| entry.pointer(pointer).expect("there").as_str().map(str::to_owned);
+    entries.map(|entry| value(entry).expect("text")).collect()
+}
+
+#[test]
+fn items_and_containers_are_filtered() {
+    let house = protected();
+    let vms = "backupManagementType eq 'AzureIaasVM'";
+    let friendly = "/properties/friendlyName";
+    for list in ["/backupProtectedItems", "/backupProtectionContainers"] {
+        for (filter, expected) in [
+            ("", &["web1", "web2"][..]),
+            (vms, &["web1", "web2"]),
+            ("backupManagementType eq 'AzureStorage'", &[]),
+            ("friendlyName eq 'WEB2' and backupManagementType eq 'AzureIaasVM'", &["web2"]),
+            ("friendlyName eq 'web3'", &[]),
+        ] {
+            assert_eq!(values(&house, list, filter, friendly), expected, "{list} {filter}");
+        }
+    }
+    let of_policy = "policyName eq 'DefaultPolicy' and itemType eq 'VM'";
+    assert_eq!(values(&house, "/backupProtectedItems", of_policy, friendly).len(), 2);
+    let of_other = "policyName eq 'Other'";
+    assert!(values(&house, "/backupProtectedItems", of_other, friendly).is_empty());
+    let gone = "status eq 'NotRegistered'";
+    assert!(values(&house, "/backupProtectionContainers", gone, friendly).is_empty());
+
+    let (_, policy) = house.get(&house.vault("v1", "/backupPolicies/DefaultPolicy"));
+    assert_eq!(policy["properties"]["protectedItemsCount"], 2);
+}
+
+#[test]
+fn an_item_is_found_by_every_spelling_of_its_name() {
+    let house = protected();
+    let (status, item) = house.get(&house.vault("v1", ITEM));
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(item["id"], json!(house.vault("v1", ITEM)));
+    let properties = &item["properties"];
+    assert_eq!(properties["lastRecoveryPoint"], "2026-11-03T08:00:05.0000000Z");
+    assert_eq!(properties["vaultId"], json!(house.url(&house.vault("v1", ""))));
+    assert_eq!(properties["healthDetails"].as_array().map(Vec::len), Some(2), "{properties}");
+
+    let azurerm = ITEM.replace("IaasVMContainer;", "iaasvmcontainer;");
+    let az = ITEM.replace("VM;", "vm;").replace(';', "%3B");
+    for spelling in [azurerm, az, ITEM.to_uppercase().replace("AZURE", "azure")] {
+        assert_eq!(house.get(&house.vault("v1", &spelling)).1, item, "{spelling}");
+    }
+}
+
+#[test]
+fn jobs_are_filtered_and_newest_first() {
+    let house = protected();
+    let names = |filter: &str| values(&house, "/backupJobs", filter, "/name");
+    let numbers = |expected: &[u128]| -> Vec<String> {
+        expected.iter().map(|number| job_id(*number).to_string()).collect()
+    };
+    for (filter, expected) in [
+        ("", &[5, 4, 3, 2, 1][..]),
+        ("status eq 'Failed'", &[3]),
+        ("status eq 'failed' and operation eq 'Backup'", &[3]),
+        ("operation eq 'ConfigureBackup'", &[5, 1]),
+        ("operation eq 'Restore'", &[]),
+        ("backupManagementType eq 'AzureWorkload'", &[]),
+        ("startTime eq '2026-11-02 12:00:00 AM' and endTime eq '2026-11-03 11:59:59 PM'", &[3, 2]),
+        ("startTime eq '2026-11-05 08:00:01 AM'", &[]),
+    ] {
+        assert_eq!(names(filter), numbers(expected), "{filter}");
+    }
+}
+
+#[test]
+fn a_job_tells_its_details_alone_and_not_in_a_list() {
+    let house = protected();
+    let (_, list) = house.get(&house.vault("v1", "/backupJobs"));
+    assert!(list["value"][0]["properties"].get("extendedInfo").is_none());
+
+    let path = house.vault("v1", &format!("/backupJobs/{}", job_id(3)));
+    let (status, job) = house.get(&path);
+    assert_eq!((status, &job["id"]), (StatusCode::OK, &json!(path)));
+    let properties = &job["properties"];
+    assert_eq!(properties["entityFriendlyName"], "web1");
+    assert_eq!(properties["containerName"], "iaasvmcontainerv2;prod;web1");
+    assert_eq!(properties["extendedInfo"]["tasksList"], json!([]));
+    assert_eq!(properties["extendedInfo"]["propertyBag"]["VM Name"], "web1");
+    let error = &properties["errorDetails"][0];
+    assert_eq!(error["errorTitle"], "UserErrorFsFreezeFailed");
+    assert_eq!(error["errorString"], "The guest did not freeze.");
+    assert_eq!(error["recommendations"], json!([Code::FreezeFailed.action()]));
+}
+
+#[test]
+fn a_job_that_has_ended_cannot_be_cancelled() {
+    let house = protected();
+    let path = house.vault("v1", &format!("/backupJobs/{}/cancel", job_id(2)));
+    let answer = house.post(&path, &Value::Null);
+    check_error(&answer, StatusCode::CONFLICT, "UserErrorJobNotCancelable");
+}
+
+#[test]
+fn an_operation_is_told_under_every_url_that_clients_poll() {
+    let house = protected();
+    // A backup's operation ends at once; a configuration's when its job has ended.
+    for (number, status) in
+        [(1, "Succeeded"), (2, "Succeeded"), (3, "Succeeded"), (4, "Succeeded"), (5, "InProgress")]
+    {
+        let id = job_id(number).to_string();
+        for family in [format!("/backupOperations/{id}"), format!("{ITEM}/operationsStatus/{id}")] {
+            let request = house.request(Method::GET, &house.vault("v1", &family));
+            let response = request.send().expect("an answer");
+            assert_eq!(response.status(), StatusCode::OK);
+            let pending = response.headers().contains_key("retry-after");
+            assert_eq!(pending, status == "InProgress", "job {number}");
+            let body = house::json_of(response);
+            assert_eq!((&body["name"], &body["status"]), (&json!(id), &json!(status)));
+            let job = (!pending).then_some(id.as_str());
+            assert_eq!(body["properties"]["jobId"].as_str(), job, "job {number}");
+        }
+        let result = if status == "InProgress" { 202 } else { 204 };
+        let (got, _) = house.get(&house.vault("v1", &format!("/backupOperationResults/{id}")));
+        assert_eq!(got.as_u16(), result, "job {number}");
+    }
+    let result = |number| {
+        let id = job_id(number);
+        house.get(&house.vault("v1", &format!("{ITEM}/operationResults/{id}")))
+    };
+    let (status, item) = result(1);
+    assert_eq!((status, &item["name"]), (StatusCode::OK, &json!("VM;iaasvmcontainerv2;prod;web1")));
+    assert_eq!(result(2), (StatusCode::NO_CONTENT, Value::Null));
+    assert_eq!(result(5), (StatusCode::ACCEPTED, Value::Null));
+}
+
+#[test]
+fn an_operation_of_another_item_or_vault_is_not_there() {
+    let house = protected();
+    house.make_vault("v2");
+    let (id, other) = (job_id(1), ITEM.replace("web1", "web2"));
+    for path in [
+        house.vault("v1", &format!("{other}/operationsStatus/{id}")),
+        house.vault("v1", &format!("{other}/operationResults/{id}")),
+        house.vault("v1", &format!("/backupOperations/{}", job_id(9))),
+        house.vault("v1", "/backupOperations/1"),
+        house.vault("v2", &format!("/backupOperations/{id}")),
+        house.vault("v2", &format!("/backupJobs/{id}")),
+    ] {
+        check_error(&house.get(&path), StatusCode::NOT_FOUND, "ResourceNotFound");
+    }
+}
+
+#[test]
+fn points_are_told_newest_first_and_by_date() {
+    let house = protected();
+    let points = format!("{ITEM}/recoveryPoints");
+    for (filter, expected) in [
+        ("", &["72", "71"][..]),
+        ("startDate eq '2026-11-03 12:00:00 AM' and endDate eq '2026-11-04 12:00:00 AM'", &["72"]),
+        ("endDate eq '2026-11-02 08:00:05 AM'", &["71"]),
+    ] {
+        assert_eq!(values(&house, &points, filter, "/name"), expected, "{filter}");
+    }
+    let (status, point) = house.get(&house.vault("v1", &format!("{points}/71")));
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(point["properties"]["recoveryPointType"], "FileSystemConsistent");
+    let facts = json!({
+        "disks": [{"target": "vda", "size": 4096}], "logicalBytes": 4096, "readBytes": 4096,
+        "storedBytes": 512, "retainUntil": null, "jobId": job_id(2).to_string()});
+    assert_eq!(point["properties"]["holdfast"], facts);
+
+    let elsewhere = points.replace("web1", "web2");
+    for path in [format!("{points}/73"), format!("{points}/x"), format!("{elsewhere}/71")] {
+        let answer = house.get(&house.vault("v1", &path));
+        check_error(&answer, StatusCode::NOT_FOUND, "ResourceNotFound");
+    }
+}
+
+#[test]
+fn a_restore_that_cannot_be_done_as_asked_is_refused() {
+    let house = protected();
+    let path = house.vault("v1", &format!("{ITEM}/recoveryPoints/71/restore"));
+    let target = json!({"directory": "/srv/restored"});
+    let vm = house.sub("/resourceGroups/Other/providers/Microsoft.Compute/virtualMachines/new");
+    let invalid = "UserErrorRestoreTargetInvalid";
+    for (properties, code) in [
+        (json!({"recoveryType": "RestoreDisks"}), invalid),
+        (json!({"recoveryType": "OriginalLocation"}), invalid),
+        (json!({"recoveryType": "OriginalLocation", "holdfastTarget": target}), invalid),
+        (json!({"recoveryType": "AlternateLocation", "holdfastTarget": target}), invalid),
+        (
+            json!({"recoveryType": "AlternateLocation", "holdfastTarget": target,
+                "targetVirtualMachineId": vm}),
+            invalid,
+        ),
+        (
+            json!({"recoveryType": "RestoreDisks", "holdfastTarget": target,
+                "restoreDiskLunList": []}),
+            invalid,
+        ),
+        (json!({"recoveryType": "Teleport", "holdfastTarget": target}), "BadRequest"),
+        (
+            json!({"recoveryType": "RestoreDisks",
+                "holdfastTarget": {"directory": "/srv/r", "format": "vhd"}}),
+            "BadRequest",
+        ),
+    ] {
+        let answer = house.post(&path, &json!({"properties": properties}));
+        check_error(&answer, StatusCode::BAD_REQUEST, code);
+    }
+    let unknown = house.vault("v1", &format!("{ITEM}/recoveryPoints/99/restore"));
+    let body = json!({"properties": {"recoveryType": "RestoreDisks", "holdfastTarget": target}});
+    check_error(&house.post(&unknown, &body), StatusCode::NOT_FOUND, "ResourceNotFound");
+}
+
+#[test]
+fn a_backups_expiry_must_be_a_time() {
+    let house = protected();
+    let path = house.vault("v1", &format!("{ITEM}/backup"));
+    for bad in [json!("soon"), json!(7), json!("2026-13-01T00:00:00Z")] {
+        let body = json!({"properties": {
+            "recoveryPointExpiryTimeInUTC": bad, "objectType": "IaasVMBackupRequest"}});
+        check_error(&house.post(&path, &body), StatusCode::BAD_REQUEST, "BadRequest");
+    }
+}
