@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod error;
+pub mod fake;
 pub mod host;
 pub mod image;
 pub mod libvirt;

@@ -121,3 +121,6 @@ impl Capture for OfflineCapture {
         Ok(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests;

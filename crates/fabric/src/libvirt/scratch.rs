@@ -192,3 +192,6 @@ fn setting(conf: &str, key: &str) -> Option<String> {
     })?;
     (!value.is_empty()).then_some(value)
 }
+
+#[cfg(test)]
+mod tests;
