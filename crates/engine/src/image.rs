@@ -8,7 +8,7 @@ use fabric::image::{self, ImageReader};
 use model::fault::{Code, Fault};
 use model::units::Extent;
 use model::vm::DiskFormat;
-use repo::{FileSource, SinkStopped, Source, SourceError};
+use repo::{FileSource, Sink, SinkStopped, Source, SourceError};
 
 use crate::faults::OrFault;
 
@@ -31,6 +31,15 @@ pub fn open_image(path: &Path, socket_dir: &Path) -> Result<Box<dyn Source>, Fau
     Ok(Box::new(ServedImage { reader, allocated }))
 }
 
+/// Converts a raw image to qcow2; what is empty takes no space.
+///
+/// # Errors
+///
+/// `qemu-img` is missing or failed; the message has its words.
+pub fn convert_to_qcow2(raw: &Path, qcow2: &Path) -> Result<(), Fault> {
+    image::convert_raw_to_qcow2(raw, qcow2).or_fault()
+}
+
 /// An image that `qemu-nbd` serves for as long as this lives.
 struct ServedImage {
     reader: ImageReader,
@@ -42,20 +51,17 @@ impl Source for ServedImage {
         self.reader.size()
     }
 
-    fn read(&mut self, ranges: &[Extent], sink: Sink<'_>) -> Result<(), SourceError> {
+    fn read(&mut self, ranges: &[Extent], sink: &mut Sink<'_>) -> Result<(), SourceError> {
         let ranges = within(ranges, &self.allocated);
         read_into(&mut self.reader, &ranges, sink)
     }
 }
 
-/// Takes pieces of a disk, as [`Source::read`] hands them out.
-pub(crate) type Sink<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), SinkStopped>;
-
 /// Reads `ranges` of a hypervisor's or an image's disk into the repository's sink.
 pub(crate) fn read_into(
     reader: &mut dyn DiskReader,
     ranges: &[Extent],
-    sink: Sink<'_>,
+    sink: &mut Sink<'_>,
 ) -> Result<(), SourceError> {
     let mut take = |offset: u64, bytes: &[u8]| match sink(offset, bytes) {
         Ok(()) => ControlFlow::Continue(()),

@@ -8,14 +8,14 @@ use model::fault::{Code, Fault};
 use model::point::PointId;
 use model::units::{self, Extent, MIB};
 use repo::{
-    DiskSpec, Flow, NewPoint, PointStats, PointWriter, Progress, RepoError, Repository, Source,
-    SourceError, Transfer,
+    DiskSpec, Flow, NewPoint, PointStats, PointWriter, Progress, RepoError, Repository, Sink,
+    Source, SourceError, Transfer,
 };
 
 use super::Backup;
 use super::snapshot::Snapshot;
 use crate::faults::{self, OrFault};
-use crate::image::{self, Sink};
+use crate::image;
 use crate::job_run::{JobRun, Stop};
 
 /// How much of each disk is read back to validate a point, in bytes.
@@ -93,7 +93,7 @@ impl Source for CapturedSource<'_> {
         self.reader.size()
     }
 
-    fn read(&mut self, ranges: &[Extent], sink: Sink<'_>) -> Result<(), SourceError> {
+    fn read(&mut self, ranges: &[Extent], sink: &mut Sink<'_>) -> Result<(), SourceError> {
         match self.allocated {
             Some(allocated) => {
                 image::read_into(self.reader, &image::within(ranges, allocated), sink)
