@@ -2,8 +2,8 @@
 //!
 //! A token is a JWT signed with ES256 by `token.key`. Checking pins everything: the algorithm
 //! (never what the token's own header would like), the key id, the audience, the tenant, and the
-//! time by the engine's clock. What a token lets its holder do is looked up at each request, not read from
-//! the token, so a principal that is gone has no access at once.
+//! time by the engine's clock. What a token lets its holder do is looked up at each request, not
+//! read from the token, so a principal that is gone has no access at once.
 
 use std::path::Path;
 
