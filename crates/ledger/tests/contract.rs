@@ -387,7 +387,10 @@ fn of_a_hundred_that_race_for_a_virtual_machine_one_wins() {
             let racers: Vec<_> = (1..=100).map(racer).collect();
             racers.into_iter().map(|racer| racer.join().expect("no panic")).collect()
         });
-        let lost = |outcome: &&Result<(), LedgerError>| matches!(outcome, Err(LedgerError::VmTaken { vault: by }) if *by == vault.id);
+        let by_us = vault.id;
+        let lost = |outcome: &&Result<(), LedgerError>| {
+            matches!(outcome, Err(LedgerError::VmTaken { vault }) if *vault == by_us)
+        };
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
         assert_eq!(outcomes.iter().filter(lost).count(), 99);
         assert_eq!(ledger.items(None).expect("reads").len(), 1);

@@ -1,0 +1,257 @@
+//! `holdfast job`, and waiting for jobs.
+
+use std::time::Duration;
+
+use api::arm::error::Problem;
+use api::arm::job::{DiskProgress, Job, Task};
+use api::arm::vault::Vault;
+use clap::Subcommand;
+use model::fault::{Code, Fault};
+use model::job::Status;
+use serde_json::json;
+
+use super::Service;
+use crate::args::VaultArg;
+use crate::client::{Seen, documents, segment};
+use crate::failure::Failure;
+use crate::find;
+use crate::output::{Column, Reply, blocks, facts, table};
+use crate::progress::Bar;
+use crate::text;
+
+/// How often a job that is waited for is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What can be done with jobs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List a vault's jobs, newest first
+    List {
+        /// The vault.
+        #[command(flatten)]
+        vault: VaultArg,
+    },
+    /// Show a job
+    Show(JobArg),
+    /// Wait until a job has ended; fails if the job did
+    Wait(JobArg),
+    /// Ask a job to stop
+    Cancel(JobArg),
+}
+
+/// Names a job.
+#[derive(Debug, clap::Args)]
+pub struct JobArg {
+    /// The job's id
+    id: String,
+    /// The vault.
+    #[command(flatten)]
+    vault: VaultArg,
+}
+
+impl Command {
+    /// Carries the command out.
+    pub fn run(self, service: &Service) -> Result<Reply, Failure> {
+        match self {
+            Self::List { vault } => list(service, &vault),
+            Self::Show(arg) => {
+                let job = get(service, &arg.path(service)?)?;
+                Ok(Reply::done(job.document, describe(&job.view)))
+            }
+            Self::Wait(arg) => wait(service, &arg.path(service)?),
+            Self::Cancel(arg) => {
+                let path = arg.path(service)?;
+                service.client.post(&format!("{path}/cancel"))?;
+                let job = get(service, &path)?;
+                let human = format!("The job {} was asked to stop.", job.view.name);
+                Ok(Reply::done(job.document, human))
+            }
+        }
+    }
+}
+
+impl JobArg {
+    fn path(&self, service: &Service) -> Result<String, Failure> {
+        let vault = find::vault(&service.client, &self.vault)?;
+        Ok(path(&vault.view, &self.id))
+    }
+}
+
+fn path(vault: &Vault, id: &str) -> String {
+    model::arm_id::job(&vault.id, &segment(id))
+}
+
+fn get(service: &Service, path: &str) -> Result<Seen<Job>, Failure> {
+    service.client.get(path)
+}
+
+/// The reply of a command that started a job: the job, at once or when it has ended.
+pub fn started(
+    service: &Service,
+    vault: &Vault,
+    id: Option<String>,
+    wait_for_end: bool,
+) -> Result<Reply, Failure> {
+    let id = id.ok_or_else(|| Failure::unexpected_answer("The service started no job."))?;
+    let path = path(vault, &id);
+    if wait_for_end {
+        return wait(service, &path);
+    }
+    let job = get(service, &path)?;
+    Ok(Reply::done(job.document, format!("The job {id} is running.")))
+}
+
+/// Waits until the job has ended.
+fn wait(service: &Service, path: &str) -> Result<Reply, Failure> {
+    let bar = Bar::new(service.watched);
+    loop {
+        let job = get(service, path)?;
+        show(&bar, &job.view);
+        if Status::from_azure_name(&job.view.properties.status).is_none_or(Status::has_ended) {
+            bar.clear();
+            let reply = Reply::done(job.document, describe(&job.view));
+            return Ok(match failure(&job.view) {
+                Some(failure) => reply.with_problem(failure),
+                None => reply,
+            });
+        }
+        service.client.pause(LOOK_EVERY);
+    }
+}
+
+fn show(bar: &Bar, job: &Job) {
+    let Some(info) = &job.properties.extended_info else { return };
+    let disks = &info.holdfast.disks;
+    let running = info.tasks_list.iter().find(|task| task.status == "InProgress");
+    bar.set(
+        running.map_or(&job.properties.operation, |task| &task.task_id),
+        disks.iter().map(|disk| disk.done_bytes).sum(),
+        disks.iter().map(|disk| disk.total_bytes).sum(),
+    );
+}
+
+/// Why the job did not do what it should, if it did not.
+fn failure(job: &Job) -> Option<Failure> {
+    let properties = &job.properties;
+    match Status::from_azure_name(&properties.status) {
+        Some(Status::Completed | Status::CompletedWithWarnings) => return None,
+        Some(Status::Failed | Status::Cancelled) => (),
+        _ => {
+            let message = format!("The job ended with the status '{}'.", properties.status);
+            return Some(Failure::unexpected_answer(message));
+        }
+    }
+    let Some(error) = properties.error_details.iter().flatten().next() else {
+        let (code, how) = match properties.status.as_str() {
+            "Cancelled" => (Code::JobCancelled, "was cancelled"),
+            _ => (Code::Internal, "failed"),
+        };
+        return Some(Fault::new(code, format!("The job {} {how}.", job.name)).into());
+    };
+    let known = Code::from_name(&error.error_title);
+    let mut failure: Failure =
+        Fault::new(known.unwrap_or(Code::Internal), error.error_string.clone()).into();
+    if known.is_none() {
+        failure.code.clone_from(&error.error_title);
+        failure.cause = None;
+    }
+    if !error.recommendations.is_empty() {
+        failure.action = Some(error.recommendations.join(" "));
+    }
+    Some(failure)
+}
+
+fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
+    let vault = find::vault(&service.client, vault)?;
+    let jobs: Vec<Seen<Job>> = service.client.list(&format!("{}/backupJobs", vault.view.id))?;
+    let columns = [
+        Column::Text("Job"),
+        Column::Text("Operation"),
+        Column::Text("VM"),
+        Column::Text("Status"),
+        Column::Text("Started"),
+        Column::Number("Took"),
+    ];
+    let row = |job: &Seen<Job>| {
+        let properties = &job.view.properties;
+        vec![
+            job.view.name.clone(),
+            properties.operation.clone(),
+            properties.entity_friendly_name.clone(),
+            properties.status.clone(),
+            text::time(&properties.start_time),
+            text::duration(&properties.duration),
+        ]
+    };
+    let human = table(&columns, jobs.iter().map(row).collect(), "The vault has no jobs.");
+    Ok(Reply::done(json!(documents(&jobs)), human))
+}
+
+fn describe(job: &Job) -> String {
+    let properties = &job.properties;
+    let info = properties.extended_info.as_ref();
+    let held = info.map(|info| &info.holdfast);
+    let told = facts(&[
+        ("Job", job.name.clone()),
+        ("Operation", properties.operation.clone()),
+        ("VM", properties.entity_friendly_name.clone()),
+        ("Status", properties.status.clone()),
+        ("Progress", info.map(|i| format!("{:.0} %", i.progress_percentage)).unwrap_or_default()),
+        ("Started", text::time(&properties.start_time)),
+        ("Took", text::duration(&properties.duration)),
+        ("Point", held.and_then(|held| held.point_id.clone()).unwrap_or_default()),
+    ]);
+    let tasks = info.map(|info| tasks(&info.tasks_list)).unwrap_or_default();
+    let disks = held.map(|held| disks(&held.disks)).unwrap_or_default();
+    let methods = held.map(|held| methods(&held.disks)).unwrap_or_default();
+    let warnings = held.map(|held| warnings(&held.warnings)).unwrap_or_default();
+    let failure = failure_text(job);
+    blocks(&[told, tasks, disks, methods, warnings, failure])
+}
+
+fn tasks(tasks: &[Task]) -> String {
+    let columns = [Column::Text("Task"), Column::Text("Status")];
+    let row = |task: &Task| vec![task.task_id.clone(), task.status.clone()];
+    table(&columns, tasks.iter().map(row).collect(), "")
+}
+
+fn disks(disks: &[DiskProgress]) -> String {
+    let columns = [
+        Column::Text("Disk"),
+        Column::Number("Done"),
+        Column::Number("Of"),
+        Column::Number("New"),
+        Column::Number("Stored"),
+    ];
+    let row = |disk: &DiskProgress| {
+        let sizes = [disk.done_bytes, disk.total_bytes, disk.new_bytes, disk.stored_bytes];
+        let mut row = vec![disk.target.clone()];
+        row.extend(sizes.map(text::bytes));
+        row
+    };
+    table(&columns, disks.iter().map(row).collect(), "")
+}
+
+fn methods(disks: &[DiskProgress]) -> String {
+    let told = disks.iter().filter(|disk| !disk.method.is_empty());
+    let line = |disk: &DiskProgress| {
+        format!("{}: {}", text::printable(&disk.target), text::printable(&disk.method))
+    };
+    told.map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn warnings(warnings: &[Problem]) -> String {
+    let line = |warning: &Problem| {
+        format!("Warning: {}: {}", warning.code, text::printable(&warning.message))
+    };
+    warnings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Why it failed, where it has failed: for `job show`, whose own command succeeds.
+fn failure_text(job: &Job) -> String {
+    let details = job.properties.error_details.iter().flatten();
+    let line = |error: &api::arm::job::ErrorDetail| {
+        format!("{}: {}", error.error_title, text::printable(&error.error_string))
+    };
+    details.map(line).collect::<Vec<_>>().join("\n")
+}

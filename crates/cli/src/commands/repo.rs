@@ -1,0 +1,56 @@
+//! `holdfast repo`: a repository alone. It needs a store and a key, and neither the service nor
+//! libvirt; it may run beside the service on a vault's repository.
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::output::Reply;
+
+mod backup;
+mod care;
+mod faults;
+mod place;
+mod points;
+mod restore;
+mod verify;
+mod watch;
+
+/// What can be done with a repository.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a repository, and a key file unless there is one
+    Init(care::Init),
+    /// Store a disk image as a recovery point
+    Backup(backup::Args),
+    /// List the recovery points, newest first
+    List(points::List),
+    /// Restore the disks of a recovery point
+    Restore(restore::Args),
+    /// Check the repository; exit code 4 when damage is found
+    Verify(verify::Args),
+    /// Delete what no recovery point needs any more
+    Collect(care::Collect),
+    /// Say what the repository holds
+    Stats(care::Stats),
+    /// Give a recovery point up; `collect` deletes what only it needed
+    Forget(points::Forget),
+}
+
+impl Command {
+    /// Carries the command out; progress is drawn on stderr where a person watches.
+    pub fn run(self, watched: bool) -> Result<Reply, Failure> {
+        match self {
+            Self::Init(args) => args.run(),
+            Self::Backup(args) => args.run(watched),
+            Self::List(args) => args.run(),
+            Self::Restore(args) => args.run(watched),
+            Self::Verify(args) => args.run(watched),
+            Self::Collect(args) => args.run(),
+            Self::Stats(args) => args.run(),
+            Self::Forget(args) => args.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! From the repository's errors to what the operator sees. The engine has such a table for jobs of
+//! the service; here there is no vault, no job and no job's log to point to.
+
+use model::fault::{Code, Fault};
+use repo::RepoError;
+use repo::objects::StoreError;
+
+use crate::failure::{Failure, sentence};
+
+/// Turns a repository's result into a command's.
+pub trait OrFailure<T> {
+    /// The value, or the failure for the error.
+    fn or_failure(self) -> Result<T, Failure>;
+}
+
+impl<T> OrFailure<T> for Result<T, RepoError> {
+    fn or_failure(self) -> Result<T, Failure> {
+        self.map_err(|error| of_repository(&error))
+    }
+}
+
+impl<T> OrFailure<T> for Result<T, StoreError> {
+    fn or_failure(self) -> Result<T, Failure> {
+        self.map_err(|error| of_repository(&error.into()))
+    }
+}
+
+fn of_repository(error: &RepoError) -> Failure {
+    let message = sentence(error);
+    let code = match error {
+        RepoError::NotARepository
+        | RepoError::PointNotFound { .. }
+        | RepoError::DiskNotFound { .. } => Code::ResourceNotFound,
+        RepoError::AlreadyARepository => {
+            return Failure::new(
+                "RepositoryExists",
+                message,
+                "A repository is made once.",
+                "Use it as it is, or name another place with --repo.",
+            );
+        }
+        RepoError::UnsupportedVersion { .. } => {
+            return Failure::new(
+                "UnsupportedVersion",
+                message,
+                "A newer Holdfast has written to this repository.",
+                "Use that version or a newer one.",
+            );
+        }
+        RepoError::WrongKey => Code::WrongKey,
+        RepoError::NoParentDisk { .. }
+        | RepoError::ParentDiskDiffers { .. }
+        | RepoError::Input { .. } => Code::BadRequest,
+        RepoError::Damaged { .. } | RepoError::Lost { .. } | RepoError::LogDamaged { .. } => {
+            Code::StoreDamaged
+        }
+        RepoError::StoreFull { .. } => Code::StoreFull,
+        RepoError::Store { .. } | RepoError::LogContention { .. } => Code::StoreUnavailable,
+        RepoError::Cancelled => Code::JobCancelled,
+        RepoError::Source { .. } => Code::DiskNotFound,
+        RepoError::Target { .. } => Code::RestoreTargetInvalid,
+        _ => Code::Internal,
+    };
+    Fault::new(code, message).into()
+}

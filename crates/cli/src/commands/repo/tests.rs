@@ -1,0 +1,255 @@
+//! Method: whole command lines run on a repository in a temporary directory; images are small raw
+//! files whose content follows from a number.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::app::{self, World};
+use crate::failure::{Exit, Failure};
+
+/// A directory with a repository `r` in it.
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { dir: TempDir::new().expect("temporary directory") };
+        place.ok("init --repo r");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs `holdfast repo … --json`. `@name` is a file of the directory, `r` the repository.
+    fn run(&self, line: &str) -> (Exit, Value) {
+        let path = |name: &str| self.path(name).into_os_string();
+        let word = |word: &str| match word.strip_prefix('@') {
+            Some(name) => path(name),
+            None if word == "r" => path("r"),
+            None => OsString::from(word),
+        };
+        let args = ["holdfast", "--json", "repo"].map(OsString::from).into_iter();
+        let args = args.chain(line.split_whitespace().map(word));
+        let connect = |_: &Path| Err(Failure::usage("a repository needs no service"));
+        let world = World { connect: &connect, pause: |_| (), watched: false };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = app::run(args, &world, &mut out, &mut err).expect("writes to memory");
+        (exit, serde_json::from_slice(&out).expect("one document"))
+    }
+
+    #[track_caller]
+    fn ok(&self, line: &str) -> Value {
+        let (exit, document) = self.run(line);
+        assert_eq!(exit, Exit::Done, "{line}: {document}");
+        document
+    }
+
+    #[track_caller]
+    fn fails(&self, line: &str, exit: Exit, code: &str) {
+        let (ended, document) = self.run(line);
+        assert_eq!((ended, &document["error"]["code"]), (exit, &json!(code)), "{line}: {document}");
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).expect("writes");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("reads")
+    }
+
+    /// Backs the image `disk` up as the item `web`; the point.
+    fn backup(&self, more: &str) -> String {
+        point(&self.ok(&format!("backup --repo r --item web {more} @disk")))
+    }
+}
+
+fn point(document: &Value) -> String {
+    document["point"].as_str().expect("a point").to_owned()
+}
+
+/// A megabyte that hardly compresses, with a hole in the middle.
+fn image(number: u64) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    })
+    .take(1 << 17)
+    .flatten()
+    .collect();
+    bytes[400_000..700_000].fill(0);
+    bytes
+}
+
+#[test]
+fn what_is_stored_comes_back() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let stored = place.ok("backup --repo r --item web @disk");
+    assert_eq!((&stored["item"], &stored["logicalBytes"]), (&json!("web"), &json!(1 << 20)));
+    for count in ["readBytes", "newBytes", "storedBytes"] {
+        assert!(stored[count].as_u64().is_some_and(|bytes| bytes > 600_000), "{count}: {stored}");
+    }
+    let restored = place.ok(&format!("restore --repo r {} @out", point(&stored)));
+    assert_eq!(place.read("out"), image(1));
+    assert_eq!(restored["disks"][0]["path"], json!(place.path("out")));
+}
+
+#[test]
+fn an_incremental_reads_only_what_changed() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let first = place.backup("");
+    let mut changed = image(1);
+    changed[8192..12288].fill(7);
+    place.write("disk", &changed);
+    place.write("extents", br#"[{"start": 8192, "length": 4096}]"#);
+    let line = format!("backup --repo r --item web --parent {first} --changed @extents @disk");
+    let second = place.ok(&line);
+    assert!(second["readBytes"].as_u64().is_some_and(|bytes| bytes < 600_000), "{second}");
+    place.ok(&format!("restore --repo r {} @second", point(&second)));
+    place.ok(&format!("restore --repo r {first} @first"));
+    assert_eq!((place.read("first"), place.read("second")), (image(1), changed));
+    let list = place.ok("list --repo r");
+    let told: Vec<(&Value, &Value)> =
+        list.as_array().expect("a list").iter().map(|p| (&p["point"], &p["parent"])).collect();
+    assert_eq!(told, [(&second["point"], &json!(first)), (&json!(first), &Value::Null)]);
+}
+
+#[test]
+fn the_key_file_is_its_owners_alone_and_nothing_opens_without_it() {
+    let place = Place::new();
+    let mode = fs::metadata(place.path("r.key")).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    place.ok("init --repo @other --key-file @other.key");
+    place.fails("list --repo r --key-file @other.key", Exit::Failed, "UserErrorVaultKeyInvalid");
+    place.fails("list --repo r --key-file @none.key", Exit::Failed, "UserErrorVaultKeyInvalid");
+    place.ok("list --repo r --key-file @r.key");
+}
+
+#[test]
+fn a_repository_is_made_once_and_its_key_is_not_replaced() {
+    let place = Place::new();
+    let key = place.read("r.key");
+    place.fails("init --repo r", Exit::Failed, "RepositoryExists");
+    assert_eq!(place.read("r.key"), key);
+    place.fails("init --repo r --key-file @stray.key", Exit::Failed, "RepositoryExists");
+    assert!(!place.path("stray.key").exists(), "a key that opens nothing is not left behind");
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let place = Place::new();
+    place.fails("list --repo @nowhere", Exit::NotFound, "ResourceNotFound");
+    assert!(!place.path("nowhere").exists(), "looking makes nothing");
+    place.fails("restore --repo r 7 @out", Exit::NotFound, "ResourceNotFound");
+    place.fails("forget --repo r 7", Exit::NotFound, "ResourceNotFound");
+    place.write("disk", &image(1));
+    let id = place.backup("");
+    let line = format!("restore --repo r {id} @out --disk vdz");
+    place.fails(&line, Exit::NotFound, "ResourceNotFound");
+    place.fails("collect --repo r --dead-session 00", Exit::NotFound, "ResourceNotFound");
+    let line = "backup --repo r --item web @no-image";
+    let (exit, _) = place.run(line);
+    assert_eq!(exit, Exit::Failed);
+}
+
+#[test]
+fn a_file_that_is_there_is_not_replaced_unless_asked() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let id = place.backup("");
+    place.write("out", b"precious");
+    let line = format!("restore --repo r {id} @out");
+    place.fails(&line, Exit::Failed, "UserErrorRestoreTargetInvalid");
+    assert_eq!(place.read("out"), b"precious");
+    place.ok(&format!("{line} --force"));
+    assert_eq!(place.read("out"), image(1));
+}
+
+#[test]
+fn into_a_directory_each_disk_gets_its_name() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let id = place.backup("--disk sda");
+    fs::create_dir(place.path("out")).expect("makes");
+    place.ok(&format!("restore --repo r {id} @out"));
+    assert_eq!(place.read("out/sda.raw"), image(1));
+}
+
+#[test]
+fn damage_is_found_and_has_its_exit_code() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let id = place.backup("");
+    assert_eq!(place.ok("verify --repo r --read-data")["damaged"], json!([]));
+    let largest = files(&place.path("r/packs")).into_iter().max_by_key(|(size, _)| *size);
+    let (size, pack) = largest.expect("packs");
+    let mut bytes = fs::read(&pack).expect("reads");
+    bytes[size / 2] ^= 1;
+    fs::set_permissions(&pack, fs::Permissions::from_mode(0o600)).expect("sets");
+    fs::write(&pack, bytes).expect("writes");
+    let (exit, report) = place.run("verify --repo r --read-data");
+    assert_eq!((exit, &report["pointsHit"]), (Exit::Damaged, &json!([id])), "{report}");
+    let line = format!("restore --repo r {id} @out");
+    place.fails(&line, Exit::Damaged, "UserErrorRepositoryDamaged");
+    assert!(!place.path("out").exists(), "what is not whole does not get the name");
+    assert_eq!(files(place.dir.path()).iter().filter(|(_, p)| is_part(p)).count(), 0);
+}
+
+fn is_part(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "part")
+}
+
+fn files(directory: &Path) -> Vec<(usize, PathBuf)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("lists").flatten() {
+        let about = entry.metadata().expect("is there");
+        match about.is_dir() {
+            true => found.extend(files(&entry.path())),
+            false => found.push((about.len() as usize, entry.path())),
+        }
+    }
+    found
+}
+
+#[test]
+fn what_nobody_needs_is_collected() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let first = place.backup("");
+    place.write("disk", &image(2));
+    let second = place.backup("");
+    place.ok(&format!("forget --repo r {first}"));
+    let dry = place.ok("collect --repo r --grace-hours 0 --dry-run");
+    assert_ne!(dry["condemnedPacks"], json!(0), "{dry}");
+    place.ok("collect --repo r --grace-hours 0");
+    place.ok("collect --repo r --grace-hours 0");
+    let stats = place.ok("stats --repo r");
+    assert_eq!(stats["points"], json!(1));
+    assert!(stats["storedBytes"].as_u64().is_some_and(|bytes| bytes < 1_200_000), "{stats}");
+    place.ok(&format!("restore --repo r {second} @out"));
+    assert_eq!(place.read("out"), image(2));
+}
+
+#[test]
+fn stores_that_do_not_exist_yet_are_refused_in_words() {
+    let place = Place::new();
+    for (url, words) in [("s3://b/p", "not supported yet"), ("az://c/p", "not supported yet")] {
+        let (exit, document) = place.run(&format!("list --repo {url}"));
+        let message = document["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!(exit, Exit::Usage);
+        assert!(message.contains(words), "{message}");
+    }
+}
