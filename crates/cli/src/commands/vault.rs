@@ -114,7 +114,8 @@ fn list(service: &Service) -> Result<Reply, Failure> {
         Column::Text("Resource group"),
         Column::Text("Region"),
         Column::Text("Redundancy"),
-        Column::Text("Warnings"),
+        // Their texts are long; `vault show` has them.
+        Column::Number("Warnings"),
     ];
     let row = |vault: &Seen<Vault>| {
         let vault = &vault.view;
@@ -123,7 +124,7 @@ fn list(service: &Service) -> Result<Reply, Failure> {
             find::group_of(&vault.id).to_owned(),
             vault.location.clone().unwrap_or_default(),
             redundancy_of(vault),
-            vault.properties.holdfast.warnings.join(" "),
+            vault.properties.holdfast.warnings.len().to_string(),
         ]
     };
     let human = table(&columns, vaults.iter().map(row).collect(), "There is no vault.");

@@ -68,10 +68,10 @@ fn vaults() {
     prints(
         run("holdfast vault list", [(VAULTS, list([vault_in("holdfast")]))]),
         expect![[r#"
-         Name   Resource group   Region   Redundancy     Warnings
-        ───────────────────────────────────────────────────────────────────────────────────────────────
-         v1     holdfast         local    GeoRedundant   There is no second copy of this vault's data.
-    "#]],
+             Name   Resource group   Region   Redundancy     Warnings
+            ──────────────────────────────────────────────────────────
+             v1     holdfast         local    GeoRedundant          1
+        "#]],
     );
     prints(
         run("holdfast vault show v1", [(VAULTS, list([vault_in("holdfast")]))]),
