@@ -56,7 +56,8 @@ start() {
   command -v virsh >/dev/null || { echo "libvirt is not installed" >&2; exit 1; }
   if [ -d /run/systemd/system ]; then
     systemctl start libvirtd.service 2>/dev/null || systemctl start virtqemud.service
-  else
+  elif ! pgrep -x 'libvirtd|virtqemud' > /dev/null; then
+    # One that is there but busy only needs patience.
     start_by_hand
   fi
   for _ in $(seq 150); do
