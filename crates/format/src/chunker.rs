@@ -60,10 +60,9 @@ impl Chunker {
         Self { hash: BlockHash::new(boundary_key), open: 0, zeros: 0 }
     }
 
-    /// Starts anew behind a boundary.
-    pub fn restart(&mut self) {
-        self.open = 0;
-        self.zeros = 0;
+    /// A chunker that starts inside a hole: zero blocks to come are part of it.
+    pub fn in_hole(boundary_key: &[u8; 32]) -> Self {
+        Self { zeros: HOLE_BLOCKS, ..Self::new(boundary_key) }
     }
 
     /// Whether the place behind the last block is a boundary: no chunk is open, none may begin

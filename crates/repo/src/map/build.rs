@@ -266,6 +266,3 @@ fn write_leaves(
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

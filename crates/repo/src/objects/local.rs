@@ -281,7 +281,9 @@ fn failed(operation: &'static str, name: &str, source: io::Error) -> StoreError 
 }
 
 fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    // The parent of a relative name is empty, and means the current directory.
+    let here = directory.as_os_str().is_empty();
+    File::open(if here { Path::new(".") } else { directory })?.sync_all()
 }
 
 /// Removes temporary files that no living process has locked.

@@ -134,7 +134,11 @@ impl<'a> DiskRun<'a> {
     fn batch(&mut self, windows: Vec<Window>, source: &mut dyn Source) -> Result<(), RepoError> {
         for window in windows {
             self.running.push_back(Running {
-                chunker: Chunker::new(self.boundary_key),
+                chunker: if window.in_hole {
+                    Chunker::in_hole(self.boundary_key)
+                } else {
+                    Chunker::new(self.boundary_key)
+                },
                 at: window.start * BLOCK,
                 partial: Vec::new(),
                 open_start: window.start,

@@ -28,6 +28,8 @@ const RESYNC_FIRST: u64 = 64 * KIB / BLOCK;
 pub(super) struct Window {
     /// Where it begins: an old boundary.
     pub start: u64,
+    /// Whether it begins behind a block of a hole.
+    pub in_hole: bool,
     /// Where the last change in it ends.
     pub dirty_end: u64,
     /// How far is read at first: an old boundary.
@@ -41,7 +43,8 @@ pub(super) struct Window {
 impl Window {
     /// The whole disk, of `blocks` blocks.
     pub const fn whole(blocks: u64) -> Self {
-        Self { start: 0, dirty_end: blocks, soft: blocks, limit: blocks, tail: Vec::new() }
+        let (dirty_end, soft, limit) = (blocks, blocks, blocks);
+        Self { start: 0, in_hole: false, dirty_end, soft, limit, tail: Vec::new() }
     }
 
     /// Whether the window may end at `block`: behind all changes, and not inside an old chunk.
@@ -115,6 +118,8 @@ impl<'a> Planner<'a> {
         let soft = self.boundary_behind(dirty_end.saturating_add(RESYNC_FIRST))?.min(limit);
         let tail = self.parent.entries(dirty_end..limit)?;
         let tail = tail.iter().map(|entry| entry.block..entry.end()).collect();
-        Ok(Some(Window { start, dirty_end, soft, limit, tail }))
+        let before = start.saturating_sub(1)..start;
+        let in_hole = start > 0 && self.parent.entries(before)?.is_empty();
+        Ok(Some(Window { start, in_hole, dirty_end, soft, limit, tail }))
     }
 }
