@@ -30,6 +30,11 @@ use helper::{Helper, unexpected};
 /// How long a call that only asks libvirt may take.
 const LIMIT: Duration = Duration::from_secs(40);
 
+/// How long defining or starting a domain may take. libvirt may start QEMU first to see what it
+/// can do, several times over where it finds `/dev/kvm` but QEMU's user may not use it: that was
+/// seen to take two minutes on a busy machine.
+const DEFINE_LIMIT: Duration = Duration::from_secs(300);
+
 /// Largest agent command: 128 KiB of data in base 64, and its frame. Longer ones hang the
 /// channel for all who come after.
 const AGENT_COMMAND_MAX: usize = 180 << 10;
@@ -253,12 +258,12 @@ impl Host for LibvirtHost {
     fn define(&self, source_xml: &str, new: &NewDomain) -> Result<Vec<String>, FabricError> {
         let (xml, dropped) = rebuild::rebuild(source_xml, new)?;
         let (domain, name) = (new.uuid.to_string(), new.name.clone());
-        self.shared.done(Call::Define { domain, name, xml }, LIMIT)?;
+        self.shared.done(Call::Define { domain, name, xml }, DEFINE_LIMIT)?;
         Ok(dropped)
     }
 
     fn start(&self, domain: Uuid) -> Result<(), FabricError> {
-        self.shared.done(Call::Start { domain: domain.to_string() }, LIMIT * 3)
+        self.shared.done(Call::Start { domain: domain.to_string() }, DEFINE_LIMIT)
     }
 
     fn destroy(&self, domain: Uuid) -> Result<(), FabricError> {

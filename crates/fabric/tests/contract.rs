@@ -17,8 +17,8 @@ use std::time::Duration;
 use fabric::fake::{FakeHost, Fault, NewDisk};
 use fabric::libvirt::{Config, LibvirtHost};
 use fabric::{
-    Capture, CapturePlan, DiskPlan, FabricError, Finish, Host, Method, Quiesce, RecoverScope,
-    checkpoint_name,
+    Capture, CapturePlan, DiskPlan, FabricError, Finish, Host, Method, NewDomain, Quiesce,
+    RecoverScope, RestoredDisk, checkpoint_name,
 };
 use model::point::PointId;
 use model::units::{Extent, KIB, MIB};
@@ -110,9 +110,12 @@ fn holds(subject: &Subject<'_>, capture: &dyn Capture, start: u64, value: u8) ->
     content(subject, capture, Extent::new(start, 64 * KIB)).iter().all(|it| *it == value)
 }
 
+/// One promise, and what holds a host to it.
+type Case = (&'static str, fn(&Subject<'_>));
+
 /// The whole contract.
 fn check(subject: &Subject<'_>) {
-    let cases: [(&str, fn(&Subject<'_>)); 9] = [
+    let cases: [Case; 9] = [
         ("an incremental holds what was written since", incremental),
         ("a point in time does not move", one_point_in_time),
         ("a discarded capture breaks no chain", discard),
@@ -331,6 +334,60 @@ fn in_guest(host: &dyn Host, domain: Uuid, command: &str) {
     panic!("{command} does not end");
 }
 
+/// All disks of the guest, captured into files, and a new domain over them that comes up.
+fn boots_again(subject: &Subject<'_>) {
+    println!("a captured guest boots again");
+    let domain = subject.host.domain(subject.domain).expect("there");
+    let supported = |target: &str| !domain.unsupported.iter().any(|it| it.target == target);
+    let targets = domain.disks.iter().map(|it| it.target.clone()).filter(|it| supported(it));
+    let mut plan = subject.plan(Method::Full);
+    plan.disks = targets.map(|target| DiskPlan { target, method: Method::Full }).collect();
+    let capture = subject.host.begin_capture(&plan).expect("begins");
+    // Where QEMU's user may come by, which a private temporary directory is not.
+    let dir = PathBuf::from(format!("/var/lib/libvirt/holdfast-boots-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("made");
+    let disks = plan.disks.iter().map(|disk| to_file(capture.as_ref(), &disk.target, &dir));
+    let new = NewDomain {
+        uuid: Uuid::from_u128((0x4000_8000 << 64) | u128::from(std::process::id())),
+        name: format!("{}-boots-{}", domain.name, std::process::id()),
+        resource_group: Some("restored".into()),
+        disks: disks.collect(),
+    };
+    let xml = capture.evidence().domain_xml.clone();
+    capture.finish(Finish::Discard).expect("discarded");
+    let dropped = subject.host.define(&xml, &new).expect("defined");
+    println!("left out: {dropped:?}");
+    let again = subject.host.define(&xml, &new);
+    assert!(matches!(again, Err(FabricError::Exists { .. })), "{again:?}");
+    subject.host.start(new.uuid).expect("started");
+    let came_up = subject.host.wait_for_agent(new.uuid, Duration::from_secs(120));
+    let restored = subject.host.domain(new.uuid).expect("there");
+    subject.host.destroy(new.uuid).expect("ended");
+    subject.host.undefine(new.uuid).expect("undefined");
+    std::fs::remove_dir_all(&dir).expect("removed");
+    came_up.expect("the agent answers");
+    assert_eq!(restored.resource_group.as_deref(), Some("restored"));
+    assert_eq!(restored.disks.len(), new.disks.len());
+}
+
+fn to_file(capture: &dyn Capture, target: &str, dir: &std::path::Path) -> RestoredDisk {
+    use std::os::unix::fs::FileExt;
+    let raw = dir.join(format!("{target}.raw"));
+    let file = std::fs::File::create(&raw).expect("made");
+    let mut reader = capture.disk(target).expect("captured");
+    file.set_len(reader.size()).expect("sparse");
+    let extents = reader.extents().expect("mapped");
+    let _ = reader
+        .read(&extents, &mut |offset, bytes| {
+            file.write_all_at(bytes, offset).expect("written");
+            ControlFlow::Continue(())
+        })
+        .expect("readable");
+    let path = dir.join(format!("{target}.qcow2"));
+    fabric::image::convert_raw_to_qcow2(&raw, &path).expect("converted");
+    RestoredDisk { target: target.to_owned(), path, format: DiskFormat::Qcow2 }
+}
+
 #[test]
 fn libvirt_keeps_the_contract() {
     let environment = |name: &str| std::env::var(format!("HOLDFAST_TEST_{name}")).ok();
@@ -365,6 +422,7 @@ fn libvirt_keeps_the_contract() {
         points: AtomicU64::new(u64::from(process) << 20 | 1),
     };
     check(&subject);
+    boots_again(&subject);
     for dir in [&subject.scratch, &subject.sockets] {
         let left = std::fs::read_dir(dir).expect("there").count();
         assert_eq!(left, 0, "nothing is left in {}", dir.display());

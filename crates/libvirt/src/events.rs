@@ -5,6 +5,7 @@
 //! because it could wait for the very thread it is made on.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::transmute;
 use std::ptr;
 use std::sync::OnceLock;
 use std::thread;
@@ -13,6 +14,9 @@ use api::helper::Event;
 use virt_sys as sys;
 
 use crate::ffi::{Connection, LibvirtError, borrowed, uuid_of};
+
+/// What libvirt takes any callback as.
+type Generic = sys::virConnectDomainEventGenericCallback;
 
 /// Takes events. Called on the loop's thread.
 type Taker = Box<dyn Fn(Event) + Send + Sync>;
@@ -44,23 +48,20 @@ pub fn subscribe(connection: &Connection, taker: Taker) -> Result<(), LibvirtErr
     if TAKER.set(taker).is_err() {
         return Err(LibvirtError::own("events are already taken"));
     }
-    type Any = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
-    let lifecycle: sys::virConnectDomainEventCallback = Some(on_lifecycle);
-    let agent: sys::virConnectDomainEventAgentLifecycleCallback = Some(on_agent);
-    let io_error: sys::virConnectDomainEventIOErrorReasonCallback = Some(on_io_error);
     // SAFETY: libvirt calls each callback with the signature that belongs to its event id; the
-    // cast only forgets it. Function pointers and `Option`s of them have one size.
+    // transmutation only forgets it. All are pointers to functions, where null is `None`.
     unsafe {
+        let lifecycle =
+            transmute::<sys::virConnectDomainEventCallback, Generic>(Some(on_lifecycle));
+        let agent =
+            transmute::<sys::virConnectDomainEventAgentLifecycleCallback, Generic>(Some(on_agent));
+        let io_error = transmute::<sys::virConnectDomainEventIOErrorReasonCallback, Generic>(Some(
+            on_io_error,
+        ));
         let any = [
-            (sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, std::mem::transmute::<_, Option<Any>>(lifecycle)),
-            (
-                sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
-                std::mem::transmute::<_, Option<Any>>(agent),
-            ),
-            (
-                sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
-                std::mem::transmute::<_, Option<Any>>(io_error),
-            ),
+            (sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle),
+            (sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, agent),
+            (sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, io_error),
         ];
         for (id, callback) in any {
             let id = id as c_int;
