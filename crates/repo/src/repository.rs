@@ -62,6 +62,8 @@ struct IndexView {
     loaded: BTreeSet<IndexId>,
     /// Whether nothing new may rely on what is stored: see format.md §6 rule 8.
     distrusted: bool,
+    /// Whether indexes were taken in that only an unreadable log entry may name.
+    salvaged: bool,
 }
 
 impl Repository {
@@ -301,6 +303,9 @@ impl Shared {
             }
         }
         index.loaded.extend(wanted);
+        if !state.unreadable.is_empty() && !index.salvaged {
+            self.salvage(&mut index)?;
+        }
         for pack in state.condemned.keys() {
             index.chunks.set_standing(pack, Standing::Condemned);
         }
@@ -309,6 +314,28 @@ impl Shared {
         }
         index.distrusted = !state.unreadable.is_empty();
         Ok(true)
+    }
+
+    /// Takes in every index in the store. An unreadable entry may be the commit that named it, and
+    /// points that are known may need its packs. They are good to read, no more.
+    fn salvage(&self, index: &mut IndexView) -> Result<(), RepoError> {
+        for object in self.store.list(names::INDEXES)? {
+            let Some(id) = names::parse_owned(names::INDEXES, &object.name) else { continue };
+            if index.loaded.contains(&id) {
+                continue;
+            }
+            match self.fetch_index(id) {
+                Err(error) if error.is_damage() => {}
+                packs => {
+                    for pack in packs? {
+                        index.chunks.insert(&pack);
+                        index.chunks.set_standing(&pack.id, Standing::Suspect);
+                    }
+                }
+            }
+        }
+        index.salvaged = true;
+        Ok(())
     }
 
     /// Reads an index.

@@ -277,3 +277,12 @@ impl repo::Progress for CancelAfter {
         if number > self.limit { repo::Flow::Cancel } else { repo::Flow::Continue }
     }
 }
+
+/// The vault's keys, from its one key slot.
+pub fn vault_keys(store: &dyn ObjectStore) -> format::seal::VaultKeys {
+    let name = names(store, format::names::KEYS).pop().expect("a key slot");
+    let slot = format::keyslot::Slot::decode(&store.get(&name).expect("it is listed"));
+    let slot = slot.unwrap_or_else(|error| panic!("{error}"));
+    let master = slot.open(&kek()).unwrap_or_else(|error| panic!("{error}"));
+    format::seal::VaultKeys::new(*VAULT.as_bytes(), &master)
+}
