@@ -39,6 +39,7 @@ start_by_hand() {
   if [ ! -S /run/libvirt/virtlogd-sock ] || ! pgrep -x virtlogd >/dev/null; then
     virtlogd -d -p "$own/virtlogd.pid"
   fi
+  hide_unusable_kvm
   # Without polkit nobody but root may use the socket.
   cat > "$own/libvirtd.conf" <<CONF
 auth_unix_ro = "none"
@@ -48,7 +49,25 @@ unix_sock_rw_perms = "0700"
 log_outputs = "3:file:$own/libvirtd.log"
 CONF
   # setsid: the daemons outlive the terminal that starts them.
-  setsid libvirtd -d -f "$own/libvirtd.conf" -p "$own/libvirtd.pid"
+  setsid "${hidden[@]}" libvirtd -d -f "$own/libvirtd.conf" -p "$own/libvirtd.pid"
+}
+
+# libvirt asks QEMU as root what it can, and then checks whether QEMU's own user may use /dev/kvm.
+# Where only root may, it takes each answer for outdated and asks again, seconds at every call. Then
+# /dev/kvm is hidden from libvirt (and from nobody else) behind a file that nobody may open.
+hide_unusable_kvm() {
+  hidden=()
+  [ -e /dev/kvm ] || return 0
+  local user=libvirt-qemu
+  id "$user" > /dev/null 2>&1 || return 0
+  if setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups \
+    sh -c 'test -r /dev/kvm && test -w /dev/kvm'; then
+    return 0
+  fi
+  install -m 000 /dev/null "$own/no-kvm"
+  # shellcheck disable=SC2016 # the inner shell expands them
+  hidden=(unshare --mount --propagation slave sh -c
+    'mount --bind "$0" /dev/kvm && exec "$@"' "$own/no-kvm")
 }
 
 start() {
@@ -56,7 +75,7 @@ start() {
   command -v virsh >/dev/null || { echo "libvirt is not installed" >&2; exit 1; }
   if [ -d /run/systemd/system ]; then
     systemctl start libvirtd.service 2>/dev/null || systemctl start virtqemud.service
-  elif ! pgrep -x 'libvirtd|virtqemud' > /dev/null; then
+  elif ! pgrep -x libvirtd > /dev/null && ! pgrep -x virtqemud > /dev/null; then
     # One that is there but busy only needs patience.
     start_by_hand
   fi

@@ -89,12 +89,14 @@ pub(crate) fn of_fabric(error: &FabricError) -> Fault {
         FabricError::ChainBroken { .. } => Code::ChangeTrackingReset,
         FabricError::JobRunning { .. } => Code::BackupInProgress,
         FabricError::DomainGone { .. } => Code::VmNotFound,
-        FabricError::WrongState { .. } | FabricError::Timeout { .. } => Code::VmNotInDesirableState,
+        FabricError::WrongState { .. } => Code::VmNotInDesirableState,
         FabricError::DiskGone { .. } | FabricError::Read { .. } => Code::DiskNotFound,
         FabricError::DiskUnsupported { .. } => Code::DiskNotSupported,
         FabricError::AgentUnavailable { .. } => Code::AgentUnavailable,
         FabricError::ScratchFull { .. } => Code::ScratchFull,
-        FabricError::HypervisorDown { .. } => Code::HypervisorUnavailable,
+        FabricError::HypervisorDown { .. } | FabricError::Timeout { .. } => {
+            Code::HypervisorUnavailable
+        }
         FabricError::Exists { .. } => Code::RestoreTargetInvalid,
         FabricError::Xml { .. }
         | FabricError::File { .. }
