@@ -1,13 +1,13 @@
 //! Gets space back: condemns packs that no point needs, and deletes them a grace later.
 //!
 //! What is decided is a value ([`Plan`]), made of facts alone; a dry run stops there. Facts are
-//! gathered in an order that makes them safe: first the list of objects, then the log. A pack in
-//! the list whose session the log does not have open can get no new session any more.
+//! gathered in an order that makes them safe: first the list of objects, then the log. If a pack in
+//! the list has a session that the log does not have open, that session is over for good.
 //!
 //! ```text
-//!  pack:  needed ──no point needs it, its session is over──► condemned ──grace──► retired ─► deleted
-//!            ▲                                                   │
-//!            └───────────── never again ─────────────────────────┘
+//!  pack:  needed ──no point needs it, session over──► condemned ──grace──► retired ─► deleted
+//!            ▲                                              │
+//!            └─────────────── never again ──────────────────┘
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -129,7 +129,9 @@ fn case_many_at_once(store: &dyn ObjectStore) {
     assert_eq!(store.list("packs/").expect("a list").len(), 8 * 13);
 }
 
-const CASES: [(&str, fn(&dyn ObjectStore)); 9] = [
+type Case = fn(&dyn ObjectStore);
+
+const CASES: [(&str, Case); 9] = [
     ("put and get", case_put_and_get),
     ("put never replaces", case_put_never_replaces),
     ("one of many creates", case_one_of_many_creates),

@@ -102,7 +102,8 @@ proptest! {
             for piece in pieces {
                 changed.extend(apply(&mut disk, piece).map(|extent| {
                     // A bitmap says too much, never too little.
-                    Extent::new(extent.start.saturating_sub(slack * 5_000), extent.length + slack * 9_000)
+                    let start = extent.start.saturating_sub(slack * 5_000);
+                    Extent::new(start, extent.length + slack * 9_000)
                 }));
             }
             if number == 1 {
@@ -152,7 +153,7 @@ fn walk(repo: &repo::Repository, number: u64, size: u64) -> (Vec<u8>, u64) {
     let stats =
         repo.restore_disk(point(number), "vda", &file, &repo::NoProgress).expect("a restore");
     // The last block's padding is data to the map, but not to the file.
-    let padding = if stats.written_bytes % BLOCK == 0 { 0 } else { BLOCK - size % BLOCK };
+    let padding = if stats.written_bytes.is_multiple_of(BLOCK) { 0 } else { BLOCK - size % BLOCK };
     (bytes, stats.written_bytes + padding)
 }
 

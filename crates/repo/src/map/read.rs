@@ -128,7 +128,7 @@ impl MapReader {
         Ok(entries)
     }
 
-    /// The children of the page of `level` ≥ 1 whose span has this number; none if there is no page.
+    /// The children of the page of `level` ≥ 1 whose span has this number; none without a page.
     pub fn children(&self, level: u8, number: u64) -> Result<Vec<Child>, RepoError> {
         let Some(mut id) = self.root else { return Ok(Vec::new()) };
         let mut at = self.level;

@@ -60,7 +60,7 @@ struct Worker {
 }
 
 impl Uploader {
-    /// Starts the workers: one more than there are processors, because they also wait for the store.
+    /// Starts the workers: one more than there are processors, because they also wait for stores.
     pub fn new(shared: &Arc<Shared>, session: SessionId) -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let (jobs, todo) = crossbeam_channel::unbounded::<Batch>();
