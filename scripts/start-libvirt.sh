@@ -39,7 +39,7 @@ start_by_hand() {
   if [ ! -S /run/libvirt/virtlogd-sock ] || ! pgrep -x virtlogd >/dev/null; then
     virtlogd -d -p "$own/virtlogd.pid"
   fi
-  hide_unusable_kvm
+  give_kvm_its_group
   # Without polkit nobody but root may use the socket.
   cat > "$own/libvirtd.conf" <<CONF
 auth_unix_ro = "none"
@@ -49,25 +49,16 @@ unix_sock_rw_perms = "0700"
 log_outputs = "3:file:$own/libvirtd.log"
 CONF
   # setsid: the daemons outlive the terminal that starts them.
-  setsid "${hidden[@]}" libvirtd -d -f "$own/libvirtd.conf" -p "$own/libvirtd.pid"
+  setsid libvirtd -d -f "$own/libvirtd.conf" -p "$own/libvirtd.pid"
 }
 
-# libvirt asks QEMU as root what it can, and then checks whether QEMU's own user may use /dev/kvm.
-# Where only root may, it takes each answer for outdated and asks again, seconds at every call. Then
-# /dev/kvm is hidden from libvirt (and from nobody else) behind a file that nobody may open.
-hide_unusable_kvm() {
-  hidden=()
-  [ -e /dev/kvm ] || return 0
-  local user=libvirt-qemu
-  id "$user" > /dev/null 2>&1 || return 0
-  if setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups \
-    sh -c 'test -r /dev/kvm && test -w /dev/kvm'; then
-    return 0
-  fi
-  install -m 000 /dev/null "$own/no-kvm"
-  # shellcheck disable=SC2016 # the inner shell expands them
-  hidden=(unshare --mount --propagation slave sh -c
-    'mount --bind "$0" /dev/kvm && exec "$@"' "$own/no-kvm")
+# libvirt asks QEMU what it can, and then checks whether QEMU's user may use /dev/kvm. Where only
+# root may, it takes each answer for outdated and asks again: seconds at every call. On Debian and
+# Ubuntu /dev/kvm belongs to the group kvm, which QEMU's user is in; without udev it may belong to
+# another group, so it gets that one back.
+give_kvm_its_group() {
+  [ -c /dev/kvm ] && getent group kvm > /dev/null || return 0
+  [ "$(stat -c %G /dev/kvm)" = kvm ] || chgrp kvm /dev/kvm
 }
 
 start() {
