@@ -158,6 +158,29 @@ fn walk(repo: &repo::Repository, number: u64, size: u64) -> (Vec<u8>, u64) {
 }
 
 #[test]
+fn many_small_changes_in_a_dense_disk_over_many_days() {
+    let world = World::new(Arc::new(Memory::new()), 6);
+    let repo = world.init();
+    let mut disk = TestDisk::new(70 * MIB);
+    disk.write(0, &noise(1, 24 * MIB as usize));
+    disk.write(60 * MIB, &noise(2, 9 * MIB as usize));
+    full(&repo, 1, &mut disk).expect("a full backup");
+    for day in 2..8 {
+        let mut changed = Vec::new();
+        for number in 0..40 {
+            let place = noise(day * 100 + number, 8);
+            let place = u64::from_le_bytes(place.try_into().expect("eight bytes")) % (68 * MIB);
+            let length = 512 << (number % 8);
+            disk.write(place, &noise(day * 100 + number, length));
+            changed.push(Extent::new(place, length as u64));
+        }
+        changed.sort_unstable();
+        changes(&repo, day, day - 1, &mut disk, &changed).expect("an incremental");
+        assert_restores(&repo, day, &disk);
+    }
+}
+
+#[test]
 fn an_empty_disk_and_a_disk_of_zeros_round_trip() {
     let world = World::new(Arc::new(Memory::new()), 3);
     let repo = world.init();

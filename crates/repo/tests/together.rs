@@ -125,7 +125,8 @@ fn an_incremental_outlives_a_parent_that_went_while_it_was_written() {
     write(&mut writer, &mut content, Some(vec![Extent::new(64 * KIB, 64 * KIB)]));
     first.forget(point(1)).expect("it exists");
     first.collect(&COLLECT).expect("a collection");
-    writer.commit(b"").expect("the parent's chunks can still be read");
+    let stats = writer.commit(b"").expect("the parent's chunks can still be read");
+    assert!(stats.stored_bytes > 900 * KIB, "they were stored again: {stats:?}");
     one.clock.advance(100_000);
     assert!(first.collect(&COLLECT).expect("a collection").deleted_packs > 0);
     assert_restores(&second, 2, &content);

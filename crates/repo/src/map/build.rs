@@ -187,7 +187,10 @@ impl<'a> MapBuilder<'a> {
             for entry in entries {
                 let block = start + u64::from(entry.block);
                 let entry = MapEntry { block, blocks: u64::from(entry.blocks), id: entry.id };
-                if windows.iter().any(|window| window.contains(&block)) {
+                if let Some(window) = windows.iter().find(|window| window.contains(&block)) {
+                    // In the next region, the window goes on.
+                    let inside = entry.end() <= window.end || window.end.is_multiple_of(REGION);
+                    assert!(inside, "a window ends inside an old chunk: its data would be lost");
                     self.removed.add(&entry);
                 } else {
                     surviving.push(entry);
