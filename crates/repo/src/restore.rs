@@ -1,7 +1,7 @@
 //! Restores a disk to a raw file: in parallel, sparse, every chunk checked.
 //!
 //! The map is walked in the order of the disk. What a stretch of it needs is sorted by pack, so
-//! that neighbouring segments are fetched at once, and handed to workers that open, check and write.
+//! that neighbouring segments are fetched at once, and handed to workers that open, check, write.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

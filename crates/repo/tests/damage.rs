@@ -174,7 +174,7 @@ fn check_kind(kind: Kind, prefix: &str) {
         let may = may_need(&vault, kind, name);
         let all = all_damage();
         // Every place is tried on one object of a kind, a few on each of the others.
-        let some = if *name == of_kind[0] { 1 } else { 9 };
+        let some = if *name == of_kind[0] { 1 } else { 17 };
         for (number, damage) in all.into_iter().enumerate() {
             let last = Some(name) == newest.as_ref() && matches!(damage, Damage::Delete);
             if !last && (number % some == 0 || !matches!(damage, Damage::Flip(_))) {
