@@ -336,6 +336,22 @@ impl Domain {
         check(unsafe { sys::virDomainResume(self.raw) }).map(drop)
     }
 
+    /// Stops QEMU's processors without libvirt's doing. libvirt marks the domain as tampered with.
+    pub fn stop_in_qemu(&self) -> Result<()> {
+        let mut answer = ptr::null_mut();
+        let command = c"{\"execute\":\"stop\"}";
+        // SAFETY: the text is static; the answer is ours.
+        unsafe {
+            check(sys::virDomainQemuMonitorCommand(
+                self.raw,
+                command.as_ptr(),
+                &raw mut answer,
+                0,
+            ))?;
+            taken(answer).map(drop)
+        }
+    }
+
     /// Removes its definition and the records of its checkpoints.
     pub fn undefine(&self) -> Result<()> {
         let flags = sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA

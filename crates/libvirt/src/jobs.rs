@@ -8,9 +8,9 @@
 //! - **J3. When the parent is gone, no job begins any more**: one that libvirt grants later is
 //!   ended at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,12 @@ const END_MAX: Duration = Duration::from_secs(30);
 
 /// How long QEMU may take to report the pause that its I/O error event announced.
 const PAUSE_LAG: Duration = Duration::from_secs(2);
+
+/// How long a state must last to be believed, where QEMU's events may still be on their way.
+const SETTLED: Duration = Duration::from_millis(250);
+
+/// How often a guest that pauses again is resumed before libvirt's view of it is doubted.
+const RESUMES_MAX: u32 = 3;
 
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -58,6 +64,9 @@ pub struct Jobs {
     hypervisor: Arc<Hypervisor>,
     freezes: Arc<Freezes>,
     table: Mutex<HashMap<String, Job>>,
+    /// Domains whose job is being ended: two who end the same one would both resume its guest.
+    ending: Mutex<HashSet<String>>,
+    ended: Condvar,
     closing: AtomicBool,
 }
 
@@ -65,7 +74,8 @@ impl Jobs {
     /// An empty table.
     pub fn new(hypervisor: Arc<Hypervisor>, freezes: Arc<Freezes>) -> Arc<Self> {
         let table = Mutex::new(HashMap::new());
-        Arc::new(Self { hypervisor, freezes, table, closing: AtomicBool::new(false) })
+        let (ending, closing) = (Mutex::new(HashSet::new()), AtomicBool::new(false));
+        Arc::new(Self { hypervisor, freezes, table, ending, ended: Condvar::new(), closing })
     }
 
     /// Freezes if asked to, begins the job, thaws.
@@ -108,13 +118,26 @@ impl Jobs {
             }
             other => other?,
         };
+        let _alone = self.end_alone(uuid);
         let found = end_job(&domain, marker)?;
-        let resumed = found && resume_after(&domain)?;
+        let resumed = found && domain.state()? == DomainState::PausedByIoError;
+        if resumed {
+            resume_after(&domain)?;
+        }
         let mut table = self.lock();
         if table.get(uuid).is_some_and(|own| own.marker == marker && !own.beginning) {
             table.remove(uuid);
         }
         Ok((found, resumed))
+    }
+
+    /// Waits until nobody else ends a job of this domain.
+    fn end_alone(&self, uuid: &str) -> EndingAlone<'_> {
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        while !ending.insert(uuid.to_owned()) {
+            ending = self.ended.wait(ending).unwrap_or_else(PoisonError::into_inner);
+        }
+        EndingAlone { jobs: self, domain: uuid.to_owned() }
     }
 
     /// The marker of the own job on a domain.
@@ -225,6 +248,20 @@ impl Jobs {
     }
 }
 
+/// The right to end a domain's job; given back when dropped.
+struct EndingAlone<'a> {
+    jobs: &'a Jobs,
+    domain: String,
+}
+
+impl Drop for EndingAlone<'_> {
+    fn drop(&mut self) {
+        let mut ending = self.jobs.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        ending.remove(&self.domain);
+        self.jobs.ended.notify_all();
+    }
+}
+
 struct Frozen {
     filesystems: u32,
     since: Instant,
@@ -250,13 +287,35 @@ fn end_job(domain: &Domain, marker: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Resumes a guest that an I/O error had paused; whether it had.
-fn resume_after(domain: &Domain) -> Result<bool> {
+/// Lets a guest run on that an I/O error had paused.
+///
+/// Each resume comes only when the pause has settled. libvirt takes a pause from QEMU's event: a
+/// resume that overtakes the event of a second pause leaves libvirt believing in a pause that
+/// QEMU has long ended, and it then refuses all work with the guest. Where that has happened all
+/// the same, stopping QEMU behind libvirt's back and resuming brings both together again.
+fn resume_after(domain: &Domain) -> Result<()> {
+    let mut resumes = 0;
+    while is_paused_settled(domain)? {
+        if resumes == RESUMES_MAX {
+            domain.stop_in_qemu()?;
+            thread::sleep(SETTLED);
+            domain.resume()?;
+            break;
+        }
+        domain.resume()?;
+        resumes += 1;
+    }
+    Ok(())
+}
+
+/// Whether an I/O error has paused the guest, and that has not changed for a moment.
+fn is_paused_settled(domain: &Domain) -> Result<bool> {
+    thread::sleep(SETTLED);
     if domain.state()? != DomainState::PausedByIoError {
         return Ok(false);
     }
-    domain.resume()?;
-    Ok(true)
+    thread::sleep(SETTLED);
+    Ok(domain.state()? == DomainState::PausedByIoError)
 }
 
 /// Waits a little for the pause that an I/O error event announces.
