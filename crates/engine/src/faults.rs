@@ -37,7 +37,9 @@ pub(crate) fn of_repository(error: &RepoError) -> Fault {
     let code = match error {
         RepoError::WrongKey => Code::WrongKey,
         RepoError::PointNotFound { .. } | RepoError::DiskNotFound { .. } => Code::ResourceNotFound,
-        RepoError::Damaged { .. } => Code::StoreDamaged,
+        RepoError::Damaged { .. } | RepoError::Lost { .. } | RepoError::LogDamaged { .. } => {
+            Code::StoreDamaged
+        }
         RepoError::StoreFull { .. } => Code::StoreFull,
         RepoError::Store { .. } | RepoError::NotARepository => Code::StoreUnavailable,
         RepoError::Cancelled => Code::JobCancelled,

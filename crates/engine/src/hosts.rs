@@ -110,13 +110,13 @@ impl Hosts {
         Self { connect, all: Mutex::default() }
     }
 
-    /// Connects to a host, looks at it once, and goes on looking in a thread of its own.
+    /// Connects to a host and looks at it in a thread of its own, so that a hypervisor that takes
+    /// its time keeps nobody from starting.
     pub(crate) fn begin(world: &Arc<World>, host: Host) {
         let hypervisor = (world.hosts.connect)(&host);
         let events = hypervisor.events();
         let connected = Arc::new(Connected::new(host, hypervisor));
         world.hosts.lock().push(Arc::clone(&connected));
-        look_and_recover(world, &connected);
         let world = Arc::downgrade(world);
         let watch = move || watch(&world, &connected, &events);
         let name = "host-watch".to_owned();
@@ -132,6 +132,15 @@ impl Hosts {
     /// The registered hosts.
     pub(crate) fn all(&self) -> Vec<Arc<Connected>> {
         self.lock().clone()
+    }
+
+    /// Looks at all hosts now. What cannot be looked at shows in its status.
+    fn look(&self) {
+        for connected in self.all() {
+            if let Err(error) = connected.look() {
+                tracing::warn!(host = connected.host.uri, %error, "the host cannot be reached");
+            }
+        }
     }
 
     /// What was last seen of all virtual machines.
@@ -234,6 +243,12 @@ fn vm(host: &Host, domain: Domain, unnamed: Unnamed, name: String) -> Vm {
 
 fn watch(world: &Weak<World>, connected: &Arc<Connected>, events: &Receiver<HostEvent>) {
     loop {
+        {
+            let Some(world) = world.upgrade() else {
+                return;
+            };
+            look_and_recover(&world, connected);
+        }
         let lost = connected.with(|seen| seen.problem.is_some());
         let patience = if lost { RETRY_AFTER } else { LOOK_EVERY };
         match events.recv_timeout(patience) {
@@ -247,10 +262,6 @@ fn watch(world: &Weak<World>, connected: &Arc<Connected>, events: &Receiver<Host
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => thread::sleep(patience),
         }
-        let Some(world) = world.upgrade() else {
-            return;
-        };
-        look_and_recover(&world, connected);
     }
 }
 
@@ -335,6 +346,11 @@ impl Engine {
         let matches = |vm: &Vm| {
             vm.resource_group.eq_ignore_ascii_case(group) && vm.name.eq_ignore_ascii_case(name)
         };
+        if let Some(vm) = self.vms()?.into_iter().find(matches) {
+            return Ok(vm);
+        }
+        // It may be younger than the last look, or nobody has looked yet.
+        self.world.hosts.look();
         if let Some(vm) = self.vms()?.into_iter().find(matches) {
             return Ok(vm);
         }

@@ -134,7 +134,7 @@ impl Engine {
             config,
         });
         recover::jobs(&world).map_err(StartError::Recovery)?;
-        recover::points(&world).map_err(StartError::Recovery)?;
+        recover::repositories(&world).map_err(StartError::Recovery)?;
         let engine = Arc::new(Self { world, _data_dir: data_dir });
         engine.begin_discovery().map_err(StartError::Recovery)?;
         Ok(engine)

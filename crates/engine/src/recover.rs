@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::faults::OrFault;
 use crate::hosts::Connected;
+use crate::repositories::Repositories;
 use crate::world::World;
 use crate::{record, restore};
 
@@ -102,24 +103,25 @@ fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Records points that a vault's repository holds and the ledger does not know: of jobs whose end
-/// was written while the repository could not be read, or of a ledger that was put back from a
-/// copy. Points of nobody's items stay where they are.
-pub(crate) fn points(world: &World) -> Result<(), Fault> {
+/// Brings every vault's repository in order. Ends the sessions of earlier runs, and records points
+/// that the ledger does not know: of jobs whose end was written while the repository could not be
+/// read, or of a ledger that was put back from a copy. Points of nobody's items stay where they are.
+pub(crate) fn repositories(world: &World) -> Result<(), Fault> {
     for vault in world.ledger.vaults().or_fault()? {
-        if let Err(fault) = points_of(world, &vault) {
+        if let Err(fault) = repository(world, &vault) {
             tracing::error!(vault = %vault.name, code = fault.code.name(), "{}", fault.message);
         }
     }
     Ok(())
 }
 
-fn points_of(world: &World, vault: &Vault) -> Result<(), Fault> {
+fn repository(world: &World, vault: &Vault) -> Result<(), Fault> {
     let items = world.ledger.items(Some(vault.id)).or_fault()?;
     if items.is_empty() {
         return Ok(());
     }
     let repository = world.repositories.of(vault)?;
+    Repositories::end_earlier_sessions(&repository).or_fault()?;
     for info in repository.points().or_fault()? {
         if world.ledger.point(info.id).or_fault()?.is_some() {
             continue;

@@ -14,11 +14,15 @@ use model::fault::{Code, Fault};
 use model::seed::Seed;
 use model::vault::Vault;
 use repo::objects::LocalDir;
-use repo::{Environment, Repository};
+use repo::{Environment, RepoError, Repository};
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::faults;
+
+/// How sessions of this service are called in a repository's log. The data directory is locked, so
+/// at start every such session is an earlier run's, and over.
+const ACTOR: &str = "holdfast serve";
 
 /// The vaults' repositories.
 pub(crate) struct Repositories {
@@ -37,7 +41,7 @@ impl Repositories {
         Environment {
             seed: Arc::clone(&self.seed),
             clock: Arc::clone(&self.clock),
-            actor: format!("holdfast serve, process {}", std::process::id()),
+            actor: format!("{ACTOR}, process {}", std::process::id()),
         }
     }
 
@@ -91,6 +95,18 @@ impl Repositories {
             .map_err(|error| faults::of_repository(&error))?;
         self.keep(vault.id, repository.clone());
         Ok(repository)
+    }
+
+    /// Declares the writers of earlier runs dead, so that what they had begun can be collected. To
+    /// be called before the first job.
+    pub(crate) fn end_earlier_sessions(repository: &Repository) -> Result<(), RepoError> {
+        for session in repository.sessions()? {
+            if session.actor.starts_with(ACTOR) {
+                tracing::warn!(session = %session.id, "an earlier run's session was ended");
+                repository.fence(session.id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets go of a repository, so that the next use opens it anew: after an error that a changed

@@ -12,6 +12,7 @@ pub mod guest;
 pub mod lab;
 pub mod run;
 pub mod service;
+pub mod stall;
 pub mod wait;
 
 /// Whether tests on guests were asked for. Says so on stderr if not.

@@ -10,10 +10,13 @@ use e2e::guest::Guest;
 use e2e::lab::Lab;
 use e2e::run::run;
 use e2e::service::{Service, name};
+use e2e::stall::Stall;
 use e2e::wait::until;
 
 /// How soon a guest must write again after the service died.
 const THAWED: Duration = Duration::from_secs(10);
+/// How long a freeze may last (10 s from its begin), with some time to notice.
+const FREEZE_BUDGET: Duration = Duration::from_secs(13);
 /// How soon a restarted service must have settled what it left.
 const SETTLED: Duration = Duration::from_secs(30);
 
@@ -29,22 +32,55 @@ fn killed_while_the_guest_is_frozen_the_guest_writes_again() -> Result<()> {
     service.back_up("vault1", &guest.name)?;
     let beats = Beats::start(&guest)?;
 
-    // The freeze is short, so that the moment may be missed; then the point was made as usual.
-    let job = until("the guest is seen frozen", Duration::from_secs(120), || {
-        let job = service.begin_backup("vault1", &guest.name)?;
-        loop {
-            if guest.is_frozen() == Some(true) {
-                return Ok(Some(job));
-            }
-            if service.job("vault1", &job)?["properties"]["status"] != "InProgress" {
-                return Ok(None);
-            }
-        }
+    // The hook leaves the time to stall libvirt: the guest freezes, and the snapshot does not come.
+    guest.sh("echo 3 > /run/hook-sleep")?;
+    let job = service.begin_backup("vault1", &guest.name)?;
+    let stall = Stall::begin(&lab, &guest)?;
+    until("the guest is seen frozen", Duration::from_secs(20), || {
+        Ok((guest.is_frozen() == Some(true)).then_some(()))
     })?;
     service.kill()?;
     let silence = beats.wait_for_next(THAWED)?;
     lab.saw(&format!("serve was killed in the freeze; the guest wrote after {silence:?}"));
+    // The snapshot that nobody waits for any more comes now, and is left over.
+    drop(stall);
+    std::thread::sleep(Duration::from_secs(1));
+    guest.sh("rm /run/hook-sleep")?;
     settles(&lab, &mut service, &guest, &job)
+}
+
+#[test]
+fn a_freeze_ends_at_its_deadline_when_the_snapshot_does_not_come() -> Result<()> {
+    if !e2e::on_guests("killed_service, deadline") {
+        return Ok(());
+    }
+    let lab = Lab::new("deadline")?;
+    let guest = Guest::boot(&lab, "vm", &[Disk::root(&lab, "root", "2G")?])?;
+    let service = Service::start(&lab, &[])?;
+    service.protect("vault1", &guest.name)?;
+    service.back_up("vault1", &guest.name)?;
+    let beats = Beats::start(&guest)?;
+
+    guest.sh("echo 3 > /run/hook-sleep")?;
+    let job = service.begin_backup("vault1", &guest.name)?;
+    let stall = Stall::begin(&lab, &guest)?;
+    until("the guest is seen frozen", Duration::from_secs(20), || {
+        Ok((guest.is_frozen() == Some(true)).then_some(()))
+    })?;
+    let silence = beats.wait_for_next(FREEZE_BUDGET)?;
+    lab.saw(&format!("the guest was thawed at the deadline and wrote after {silence:?}"));
+    drop(stall);
+    // Whatever came of the job, it claims nothing that was not so.
+    let ended = service.ended_job("vault1", &job)?;
+    if ended["properties"]["status"] != "Failed" {
+        let newest = &service.points("vault1", &guest.name)?[0];
+        ensure!(newest["properties"]["recoveryPointType"] == "CrashConsistent", "{newest}");
+        ensure!(ended["properties"]["status"] == "CompletedWithWarnings", "{ended}");
+    }
+    guest.sh("rm /run/hook-sleep")?;
+    let next = service.back_up("vault1", &guest.name)?;
+    ensure!(next["properties"]["status"] == "Completed", "{next}");
+    guest.assert_no_job()
 }
 
 #[test]
@@ -92,9 +128,7 @@ fn killed_during_the_transfer_earlier_points_restore() -> Result<()> {
 
     // Now there is an earlier point, and much has changed since.
     let earlier = name(service.points("vault1", &guest.name)?.first().context("no point")?)?;
-    guest.sh("dd if=/dev/urandom of=/mnt/vdb/more bs=1M count=128; sync")?;
-    let job = service.begin_backup("vault1", &guest.name)?;
-    wait_for_bytes(&service, &job)?;
+    let job = caught_in_transfer(&service, &guest)?;
     service.kill()?;
     lab.saw("serve was killed in an incremental transfer");
     settles(&lab, &mut service, &guest, &job)?;
@@ -138,6 +172,21 @@ fn big_disk(lab: &Lab) -> Result<Disk> {
     let disk = Disk::ext4(lab, "data", "qcow2", "1G", Some(&content))?;
     std::fs::remove_file(file)?;
     Ok(disk)
+}
+
+/// Begins an incremental backup and catches it while it transfers. One that is done before it can
+/// be caught is no failure: then there is another.
+fn caught_in_transfer(service: &Service, guest: &Guest) -> Result<String> {
+    let mut last = None;
+    for _ in 0..5 {
+        guest.sh("dd if=/dev/urandom of=/mnt/vdb/more bs=1M count=160 conv=notrunc; sync")?;
+        let job = service.begin_backup("vault1", &guest.name)?;
+        match wait_for_bytes(service, &job) {
+            Ok(()) => return Ok(job),
+            Err(ended) => last = Some(ended),
+        }
+    }
+    Err(last.context("no backup was begun")?)
 }
 
 /// Waits until the job has moved some bytes; an error if it ends first.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use fabric::{
-    Capture, CapturePlan, DiskPlan, Domain, Evidence, FabricError, Finish, Method, Quiesce,
+    Capture, CapturePlan, CapturedDisk, DiskPlan, Domain, Evidence, FabricError, Finish, Method,
+    Quiesce,
 };
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
@@ -48,6 +49,13 @@ pub(crate) fn take(
         let taken_at = backup.world.clock.now();
         match host.hypervisor.begin_capture(&plan) {
             Ok(capture) => {
+                if let Some(target) = resized(capture.evidence(), chain)
+                    && refused.note(&Some(target))
+                {
+                    // Between the look at the domain and the capture.
+                    capture.finish(Finish::Discard).or_fault()?;
+                    continue;
+                }
                 let label = label(run, capture.evidence());
                 let reads = reads.into_iter().collect();
                 let consistency = label.consistency;
@@ -60,6 +68,16 @@ pub(crate) fn take(
         }
         run.go_on()?;
     }
+}
+
+/// A disk that is to be read incrementally, but no longer has the size that the chain knows.
+fn resized(evidence: &Evidence, chain: Option<&Chain>) -> Option<String> {
+    let covered = |target: &str| chain?.disks.iter().find(|disk| disk.target == target);
+    let differs = |disk: &&CapturedDisk| {
+        matches!(disk.method, Method::Incremental { .. })
+            && covered(&disk.target).is_none_or(|covered| covered.size != disk.size)
+    };
+    evidence.disks.iter().find(differs).map(|disk| disk.target.clone())
 }
 
 /// Which disks the hypervisor refused to read incrementally in this job.

@@ -74,8 +74,12 @@ fn write_disk(
     let allocated = (!incremental).then_some(extents.as_slice());
     let mut source = CapturedSource { reader: reader.as_mut(), allocated };
     let reporter = Reporter { target: &disk.target, run: Mutex::new(run) };
-    match writer.write_disk(&spec, &mut source, &reporter) {
-        Ok(_) => Ok(()),
+    let written = writer.write_disk(&spec, &mut source, &reporter);
+    match written {
+        Ok(_) => {
+            run.all_done(&disk.target);
+            Ok(())
+        }
         Err(RepoError::Cancelled) => Err(Stop::Cancelled),
         Err(error) => Err(faults::of_repository(&error).into()),
     }
@@ -113,8 +117,8 @@ struct Reporter<'a> {
 impl Progress for Reporter<'_> {
     fn report(&self, transfer: Transfer) -> Flow {
         let mut run = self.run.lock().expect("reporting does not panic");
-        let Transfer { total, scanned, new, stored, .. } = transfer;
-        run.progress(self.target, scanned, total, new, stored);
+        let Transfer { read, new, stored, .. } = transfer;
+        run.progress(self.target, read, 0, new, stored);
         if run.is_cancelled() { Flow::Cancel } else { Flow::Continue }
     }
 }
