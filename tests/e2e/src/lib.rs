@@ -23,3 +23,12 @@ pub fn on_guests(test: &str) -> bool {
     }
     asked
 }
+
+/// Whether long campaigns were asked for. Says so on stderr if not.
+pub fn at_length(test: &str) -> bool {
+    let asked = std::env::var_os("HOLDFAST_LONG").is_some_and(|value| value == "1");
+    if !asked {
+        eprintln!("{test}: skipped, it takes long (./test --long runs it, or HOLDFAST_LONG=1)");
+    }
+    asked
+}
