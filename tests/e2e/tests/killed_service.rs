@@ -26,19 +26,10 @@ fn killed_while_the_guest_is_frozen_the_guest_writes_again() -> Result<()> {
         return Ok(());
     }
     let lab = Lab::new("frozen")?;
-    let guest = Guest::boot(&lab, "vm", &[Disk::root(&lab, "root", "2G")?])?;
-    let mut service = Service::start(&lab, &[])?;
-    service.protect("vault1", &guest.name)?;
-    service.back_up("vault1", &guest.name)?;
+    let (guest, mut service) = backed_up(&lab)?;
     let beats = Beats::start(&guest)?;
 
-    // The hook leaves the time to stall libvirt: the guest freezes, and the snapshot does not come.
-    guest.sh("echo 3 > /run/hook-sleep")?;
-    let job = service.begin_backup("vault1", &guest.name)?;
-    let stall = Stall::begin(&lab, &guest)?;
-    until("the guest is seen frozen", Duration::from_secs(20), || {
-        Ok((guest.is_frozen() == Some(true)).then_some(()))
-    })?;
+    let (job, stall) = freeze(&lab, &service, &guest)?;
     service.kill()?;
     let silence = beats.wait_for_next(THAWED)?;
     lab.saw(&format!("serve was killed in the freeze; the guest wrote after {silence:?}"));
@@ -55,18 +46,10 @@ fn a_freeze_ends_at_its_deadline_when_the_snapshot_does_not_come() -> Result<()>
         return Ok(());
     }
     let lab = Lab::new("deadline")?;
-    let guest = Guest::boot(&lab, "vm", &[Disk::root(&lab, "root", "2G")?])?;
-    let service = Service::start(&lab, &[])?;
-    service.protect("vault1", &guest.name)?;
-    service.back_up("vault1", &guest.name)?;
+    let (guest, service) = backed_up(&lab)?;
     let beats = Beats::start(&guest)?;
 
-    guest.sh("echo 3 > /run/hook-sleep")?;
-    let job = service.begin_backup("vault1", &guest.name)?;
-    let stall = Stall::begin(&lab, &guest)?;
-    until("the guest is seen frozen", Duration::from_secs(20), || {
-        Ok((guest.is_frozen() == Some(true)).then_some(()))
-    })?;
+    let (job, stall) = freeze(&lab, &service, &guest)?;
     let silence = beats.wait_for_next(FREEZE_BUDGET)?;
     lab.saw(&format!("the guest was thawed at the deadline and wrote after {silence:?}"));
     drop(stall);
@@ -89,10 +72,7 @@ fn killed_during_a_freeze_hook_the_guest_writes_again() -> Result<()> {
         return Ok(());
     }
     let lab = Lab::new("hook")?;
-    let guest = Guest::boot(&lab, "vm", &[Disk::root(&lab, "root", "2G")?])?;
-    let mut service = Service::start(&lab, &[])?;
-    service.protect("vault1", &guest.name)?;
-    service.back_up("vault1", &guest.name)?;
+    let (guest, mut service) = backed_up(&lab)?;
     let beats = Beats::start(&guest)?;
 
     // The hook runs before the freeze: the freeze itself comes when nobody waits for it any more.
@@ -161,6 +141,27 @@ fn killed_during_a_restore_the_point_restores_again() -> Result<()> {
     all_clean(&to)?;
     lab.saw("the interrupted restore is told as such; the point restores");
     Ok(())
+}
+
+/// A running guest with one recovery point.
+fn backed_up(lab: &Lab) -> Result<(Guest, Service)> {
+    let guest = Guest::boot(lab, "vm", &[Disk::root(lab, "root", "2G")?])?;
+    let service = Service::start(lab, &[])?;
+    service.protect("vault1", &guest.name)?;
+    service.back_up("vault1", &guest.name)?;
+    Ok((guest, service))
+}
+
+/// Begins a backup whose guest freezes and whose snapshot does not come: the guest's hook leaves
+/// the time to stall libvirt. Returns once the guest is frozen.
+fn freeze(lab: &Lab, service: &Service, guest: &Guest) -> Result<(String, Stall)> {
+    guest.sh("echo 3 > /run/hook-sleep")?;
+    let job = service.begin_backup("vault1", &guest.name)?;
+    let stall = Stall::begin(lab, guest)?;
+    until("the guest is seen frozen", Duration::from_secs(20), || {
+        Ok((guest.is_frozen() == Some(true)).then_some(()))
+    })?;
+    Ok((job, stall))
 }
 
 /// A data disk with more on it than is transferred in an instant.
