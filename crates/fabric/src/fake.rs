@@ -86,7 +86,20 @@ struct Machine {
     images: BTreeMap<String, Image>,
     /// Oldest first; the last one takes the writes.
     checkpoints: Vec<Tracked>,
-    capturing: bool,
+    job: Job,
+}
+
+/// What holds a machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Job {
+    #[default]
+    None,
+    /// A capture of this process.
+    Live,
+    /// A capture of an earlier process of this instance, which nobody reads.
+    LeftOver,
+    /// Somebody else's.
+    Foreign,
 }
 
 /// A checkpoint: for each tracked disk, the grains that were written while it was the newest.
@@ -114,7 +127,7 @@ impl FakeHost {
             power: PowerState::Running,
             images,
             checkpoints: Vec::new(),
-            capturing: false,
+            job: Job::None,
         };
         self.lock().machines.insert(uuid, machine);
         self.tell(uuid);
@@ -191,7 +204,27 @@ impl FakeHost {
     pub fn process_dies(&self) {
         let mut state = self.lock();
         state.life += 1;
-        state.machines.values_mut().for_each(|machine| machine.capturing = false);
+        state.machines.values_mut().for_each(|machine| machine.job = Job::None);
+    }
+
+    /// The hypervisor grants a begin whose asker, an earlier process of this instance, is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`FabricError::DomainGone`].
+    pub fn leave_job(&self, domain: Uuid) -> Result<(), FabricError> {
+        self.lock().machine(domain)?.job = Job::LeftOver;
+        Ok(())
+    }
+
+    /// Somebody else begins a job on the machine.
+    ///
+    /// # Errors
+    ///
+    /// [`FabricError::DomainGone`].
+    pub fn begin_foreign_job(&self, domain: Uuid) -> Result<(), FabricError> {
+        self.lock().machine(domain)?.job = Job::Foreign;
+        Ok(())
     }
 
     /// Removes a machine, as somebody else's `virsh undefine` would.
@@ -298,7 +331,7 @@ impl Host for FakeHost {
         let mut state = self.lock();
         state.life += 1;
         for (uuid, machine) in &mut state.machines {
-            if std::mem::take(&mut machine.capturing) {
+            if machine.job != Job::Foreign && std::mem::take(&mut machine.job) != Job::None {
                 words.push(format!("{}: ended a left-over backup job", machine.name));
             }
             let Some(known) = scope.known.get(uuid) else { continue };
@@ -313,6 +346,20 @@ impl Host for FakeHost {
             }
         }
         Ok(words)
+    }
+
+    fn end_left_over(&self, domain: Uuid, _: &RecoverScope) -> Result<Vec<String>, FabricError> {
+        self.reach()?;
+        let mut state = self.lock();
+        let machine = state.machine(domain)?;
+        match machine.job {
+            Job::None | Job::Foreign => Ok(Vec::new()),
+            Job::Live => Err(FabricError::JobRunning { message: "a capture is open".into() }),
+            Job::LeftOver => {
+                machine.job = Job::None;
+                Ok(vec!["ended a left-over backup job".to_owned()])
+            }
+        }
     }
 
     fn agent(&self, domain: Uuid, _: &str, _: Duration) -> Result<String, FabricError> {
@@ -341,7 +388,7 @@ impl Host for FakeHost {
             power: PowerState::Off,
             images,
             checkpoints: Vec::new(),
-            capturing: false,
+            job: Job::None,
         };
         state.machines.insert(new.uuid, machine);
         drop(state);
@@ -353,7 +400,7 @@ impl Host for FakeHost {
         self.reach()?;
         let mut state = self.lock();
         let machine = state.machine(domain)?;
-        if machine.power == PowerState::Off && machine.capturing {
+        if machine.power == PowerState::Off && machine.job == Job::Live {
             let message = "its images are being read".to_owned();
             return Err(FabricError::Other { message });
         }

@@ -78,6 +78,18 @@ pub trait Host: Send + Sync {
     /// [`FabricError::HypervisorDown`]; a failure with one domain is told among the words.
     fn recover(&self, scope: &RecoverScope) -> Result<Vec<String>, FabricError>;
 
+    /// Ends what an earlier process of this instance left on one domain: its job, its freeze, its
+    /// scratch. For a begin that found another job: a hypervisor may grant a begin when its asker
+    /// is long gone and recovery has already looked. Says in words what it did: nothing, where the
+    /// job is somebody else's. Checkpoints are left to [`Host::recover`]. May be called while
+    /// captures of other domains run.
+    ///
+    /// # Errors
+    ///
+    /// [`FabricError::JobRunning`] where a capture of this process holds the domain; it goes on.
+    fn end_left_over(&self, domain: Uuid, scope: &RecoverScope)
+    -> Result<Vec<String>, FabricError>;
+
     /// One guest agent command, as JSON, and its answer. Writes of more than 128 KiB would hang
     /// the channel and are refused.
     ///

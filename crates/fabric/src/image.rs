@@ -4,10 +4,10 @@
 //! disk, and a guessed "qcow2" would make QEMU open the files that the guest names in it.
 
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -58,12 +58,17 @@ pub fn open(
     Ok(ImageReader { disk, _server: server })
 }
 
-/// Converts a raw image to qcow2; holes and zeroes take no space.
+/// Converts a raw image to qcow2; holes and zeroes take no space. Only the owner may read the new
+/// file.
 ///
 /// # Errors
 ///
-/// [`FabricError::Tool`] with what `qemu-img` said.
+/// [`FabricError::File`]; [`FabricError::Tool`] with what `qemu-img` said.
 pub fn convert_raw_to_qcow2(raw: &Path, qcow2: &Path) -> Result<(), FabricError> {
+    // qemu-img makes files that everybody may read, but leaves one that is there as private as it
+    // is: a guest's disk is not everybody's business.
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(qcow2);
+    made.map_err(|source| FabricError::File { what: "creating", path: qcow2.to_owned(), source })?;
     let mut command = Command::new("qemu-img");
     command.args(["convert", "-q", "-f", "raw", "-O", "qcow2"]).arg(raw).arg(qcow2);
     run("qemu-img", command)

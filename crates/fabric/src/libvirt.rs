@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     promised: Mutex<u64>,
     /// Versions of agents that were asked, until something happens to their domain.
     agents: Arc<Mutex<HashMap<Uuid, Option<String>>>>,
+    /// Markers of this process's captures: from before the job is asked for until it is over.
+    live: Mutex<Vec<(Uuid, String)>>,
 }
 
 impl LibvirtHost {
@@ -79,8 +81,8 @@ impl LibvirtHost {
         let helper = Helper::new(config.uri.clone(), config.helper.clone());
         let agents = Arc::new(Mutex::new(HashMap::new()));
         forget_agents(Arc::clone(&agents), helper.events());
-        let promised = Mutex::new(0);
-        Self { shared: Arc::new(Shared { helper, config, promised, agents }) }
+        let (promised, live) = (Mutex::new(0), Mutex::default());
+        Self { shared: Arc::new(Shared { helper, config, promised, agents, live }) }
     }
 }
 
@@ -109,8 +111,14 @@ impl Shared {
     fn describe(&self, info: &DomainInfo) -> Result<Domain, FabricError> {
         let mut domain = domain::read(&info.xml, power(info.state))?;
         for disk in &mut domain.disks {
-            // An image that is missing has no size; who needs it will find out.
-            disk.size = self.block(&info.uuid, &disk.target).ok().map(|(capacity, _)| capacity);
+            match self.block(&info.uuid, &disk.target) {
+                Ok((capacity, _)) => disk.size = Some(capacity),
+                Err(error @ FabricError::HypervisorDown { .. }) => return Err(error),
+                // Its QEMU stands still: each further disk would take as long again.
+                Err(FabricError::Timeout { .. } | FabricError::JobRunning { .. }) => break,
+                // An image that is missing has no size; who needs it will find out.
+                Err(_) => {}
+            }
         }
         if let AgentState::Connected { version } = &mut domain.agent {
             *version = self.agent_version(domain.uuid);
@@ -249,6 +257,14 @@ impl Host for LibvirtHost {
 
     fn recover(&self, scope: &RecoverScope) -> Result<Vec<String>, FabricError> {
         recover::recover(&self.shared, scope)
+    }
+
+    fn end_left_over(
+        &self,
+        domain: Uuid,
+        scope: &RecoverScope,
+    ) -> Result<Vec<String>, FabricError> {
+        recover::one(&self.shared, domain, scope)
     }
 
     fn agent(&self, domain: Uuid, command: &str, limit: Duration) -> Result<String, FabricError> {

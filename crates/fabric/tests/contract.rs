@@ -115,7 +115,7 @@ type Case = (&'static str, fn(&Subject<'_>));
 
 /// The whole contract.
 fn check(subject: &Subject<'_>) {
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         ("an incremental holds what was written since", incremental),
         ("a point in time does not move", one_point_in_time),
         ("a discarded capture breaks no chain", discard),
@@ -123,6 +123,7 @@ fn check(subject: &Subject<'_>) {
         ("keeping deletes the older checkpoints", keep),
         ("an unknown checkpoint asks for a full read", broken_chain),
         ("one capture at a time", one_at_a_time),
+        ("a capture of this process is no left-over", no_left_over),
         ("what is not there is told apart", not_there),
         ("recovery deletes what no point knows", recovery),
     ];
@@ -208,6 +209,17 @@ fn one_at_a_time(subject: &Subject<'_>) {
     let second = subject.host.begin_capture(&subject.plan(Method::Full));
     assert!(matches!(second.err(), Some(FabricError::JobRunning { .. })));
     capture.check().expect("the first one stands");
+    capture.finish(Finish::Discard).expect("discarded");
+}
+
+fn no_left_over(subject: &Subject<'_>) {
+    let scope = subject.scope(&[]);
+    let nothing = subject.host.end_left_over(subject.domain, &scope).expect("looked");
+    assert!(nothing.is_empty(), "{nothing:?}");
+    let capture = subject.begin(Method::Full);
+    let refused = subject.host.end_left_over(subject.domain, &scope);
+    assert!(matches!(refused, Err(FabricError::JobRunning { .. })), "{refused:?}");
+    capture.check().expect("it stands");
     capture.finish(Finish::Discard).expect("discarded");
 }
 
@@ -309,6 +321,25 @@ fn the_fake_fails_as_it_is_told() {
     let words = host.recover(&subject.scope(&[])).expect("recovers");
     assert_eq!(words.len(), 2, "{words:?}");
     assert!(host.checkpoints(domain).expect("there").is_empty());
+}
+
+#[test]
+fn a_job_that_an_earlier_process_left_is_ended_and_nobody_elses() {
+    let (host, domain) = fake();
+    let write = |_: u64, _: u64, _: u8| {};
+    let subject = of_fake(&host, domain, &write);
+    host.leave_job(domain).expect("there");
+    let busy = host.begin_capture(&subject.plan(Method::Full));
+    assert!(matches!(busy.err(), Some(FabricError::JobRunning { .. })));
+    let words = host.end_left_over(domain, &subject.scope(&[])).expect("ended");
+    assert_eq!(words.len(), 1, "{words:?}");
+    subject.begin(Method::Full).finish(Finish::Discard).expect("discarded");
+
+    host.begin_foreign_job(domain).expect("there");
+    let words = host.end_left_over(domain, &subject.scope(&[])).expect("looked");
+    assert!(words.is_empty(), "{words:?}");
+    let busy = host.begin_capture(&subject.plan(Method::Full));
+    assert!(matches!(busy.err(), Some(FabricError::JobRunning { .. })));
 }
 
 /// One shell command in the guest, to its end.

@@ -12,7 +12,7 @@ use model::units::{Extent, KIB};
 use model::vm::{DiskFormat, PowerState};
 use uuid::Uuid;
 
-use super::{FakeHost, Fault, Image, Machine, Tracked, no_disk};
+use super::{FakeHost, Fault, Image, Job, Machine, Tracked, no_disk};
 use crate::error::FabricError;
 use crate::host::{
     CHECKPOINT_PREFIX, Capture, CapturePlan, CapturedDisk, Checkpoint, Counters, DiskReader,
@@ -76,7 +76,7 @@ pub(super) fn begin(host: &FakeHost, plan: &CapturePlan) -> Result<FakeCapture, 
     let mut state = host.lock();
     let life = state.life;
     let machine = state.machine(plan.domain)?;
-    if machine.capturing {
+    if machine.job != Job::None {
         return Err(FabricError::JobRunning { message: "a capture is open".into() });
     }
     let domain = machine.describe()?;
@@ -106,7 +106,7 @@ pub(super) fn begin(host: &FakeHost, plan: &CapturePlan) -> Result<FakeCapture, 
     }
     let off = machine.power == PowerState::Off;
     let checkpoint = (!off).then(|| track(machine, plan, &captured)).flatten();
-    machine.capturing = true;
+    machine.job = Job::Live;
     let evidence = Evidence {
         quiesce: if off { Quiesce::PoweredOff } else { frozen },
         disks: captured,
@@ -187,7 +187,7 @@ impl FakeCapture {
             return Err(FabricError::WrongState { message });
         }
         let machine = state.machine(self.domain)?;
-        machine.capturing = false;
+        machine.job = Job::None;
         let Some(new) = self.evidence.checkpoint.as_ref() else { return Ok(Vec::new()) };
         match how {
             Finish::Discard => machine.delete_checkpoint(&new.name),

@@ -128,7 +128,8 @@ pub(super) fn begin(
     let domain_xml = shared.text(Call::DefinitionXml { domain: info.uuid.clone() }, LIMIT)?;
     let (shared, cause) = (Arc::clone(shared), Mutex::new(None));
     let job = Arc::new(Job { shared, domain: plan.domain, dirs, marker, cause });
-    let sacrifices = job.shared.helper.sacrifices();
+    // One of an earlier job says nothing about this one.
+    job.shared.helper.take_sacrifice(plan.domain);
     let quiesce = job.begin(plan, &domain, &chosen)?;
     // From here on, an early return drops a capture, which discards the job.
     let name = checkpoint_name(plan.point);
@@ -139,7 +140,7 @@ pub(super) fn begin(
     let evidence = Evidence { quiesce, disks, skipped, domain_xml, checkpoint };
     let (stop, stopped) = bounded(0);
     let watched = Arc::clone(&job);
-    let watch = thread::spawn(move || watched.watch(&stopped, &sacrifices));
+    let watch = thread::spawn(move || watched.watch(&stopped));
     let mut capture =
         LiveCapture { job: Some(job), evidence, stop: Some(stop), watch: Some(watch) };
     capture.complete_evidence()?;
@@ -202,11 +203,11 @@ impl Job {
         }
     }
 
-    fn watch(&self, stopped: &Receiver<()>, sacrifices: &Receiver<Uuid>) {
+    fn watch(&self, stopped: &Receiver<()>) {
         let mut tick = 0_u32;
         while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             tick = tick.wrapping_add(1);
-            if sacrifices.try_iter().any(|domain| domain == self.domain) {
+            if self.shared.helper.take_sacrifice(self.domain) {
                 let message = "the guest was paused by it; the backup was given up and the \
                                guest runs on";
                 return self.end_for(Cause::ScratchFull(message.into()));

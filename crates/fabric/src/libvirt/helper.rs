@@ -5,7 +5,7 @@
 //! a new child. Dropping the [`Helper`] closes the socket, which ends the child in its own time:
 //! it may still have guests to thaw.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -19,9 +19,10 @@ use std::thread;
 use std::time::Duration;
 
 use api::helper::{
-    Answer, Call, Event, Failure, FailureKind, Message, Request, read_frame, write_frame,
+    Answer, Call, Event, Failure, FailureKind, FrameError, Message, Request, read_frame,
+    write_frame,
 };
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use uuid::Uuid;
 
 use crate::error::FabricError;
@@ -44,6 +45,8 @@ pub(crate) struct Helper {
     uri: String,
     program: Option<PathBuf>,
     running: Mutex<Option<Arc<Running>>>,
+    /// The last start that failed: its number, and why.
+    failed: Mutex<(u64, String)>,
     listeners: Arc<Listeners>,
 }
 
@@ -52,7 +55,7 @@ pub(crate) struct Helper {
 struct Listeners {
     hosts: Mutex<Vec<Sender<HostEvent>>>,
     /// Domains whose job the helper gave up for the guest's sake.
-    sacrifices: Mutex<Vec<Sender<Uuid>>>,
+    sacrifices: Mutex<HashSet<Uuid>>,
 }
 
 /// One life of the child.
@@ -66,7 +69,8 @@ struct Running {
 impl Helper {
     pub(crate) fn new(uri: String, program: Option<PathBuf>) -> Self {
         let listeners = Arc::new(Listeners::default());
-        Self { uri, program, running: Mutex::new(None), listeners }
+        let (running, failed) = (Mutex::new(None), Mutex::default());
+        Self { uri, program, running, failed, listeners }
     }
 
     pub(crate) fn events(&self) -> Receiver<HostEvent> {
@@ -75,10 +79,9 @@ impl Helper {
         receiver
     }
 
-    pub(crate) fn sacrifices(&self) -> Receiver<Uuid> {
-        let (sender, receiver) = unbounded();
-        lock(&self.listeners.sacrifices).push(sender);
-        receiver
+    /// Whether the domain's job was given up for the guest's sake since this was asked last.
+    pub(crate) fn take_sacrifice(&self, domain: Uuid) -> bool {
+        lock(&self.listeners.sacrifices).remove(&domain)
     }
 
     /// Asks and waits for the answer, for at most `limit`.
@@ -104,13 +107,31 @@ impl Helper {
     }
 
     fn running(&self) -> Result<Arc<Running>, FabricError> {
+        let failures = lock(&self.failed).0;
         let mut slot = lock(&self.running);
         if let Some(running) = slot.as_ref().filter(|it| lock(&it.waiting).is_some()) {
             return Ok(Arc::clone(running));
         }
-        let running = self.start()?;
-        *slot = Some(Arc::clone(&running));
-        Ok(running)
+        // A start that hangs takes long: who waited for one that failed does not try once more.
+        {
+            let failed = lock(&self.failed);
+            if failed.0 != failures {
+                return Err(down(&failed.1));
+            }
+        }
+        match self.start() {
+            Ok(running) => {
+                *slot = Some(Arc::clone(&running));
+                Ok(running)
+            }
+            Err(error) => {
+                if let FabricError::HypervisorDown { message } = &error {
+                    let mut failed = lock(&self.failed);
+                    *failed = (failed.0 + 1, message.clone());
+                }
+                Err(error)
+            }
+        }
     }
 
     fn program(&self) -> PathBuf {
@@ -142,6 +163,12 @@ impl Helper {
             Ok(Some(Message::Refused { failure })) => {
                 reap(child);
                 return Err(down(&format!("no connection to {}: {}", self.uri, failure.message)));
+            }
+            Err(error) if is_timeout(&error) => {
+                let _ = child.kill();
+                reap(child);
+                let (uri, seconds) = (&self.uri, READY_LIMIT.as_secs());
+                return Err(down(&format!("{uri} does not answer within {seconds} s")));
             }
             _ => {
                 let _ = child.kill();
@@ -213,7 +240,7 @@ impl Listeners {
         }
         let Some(domain) = domain else { return };
         if matches!(event, Event::JobSacrificed { .. }) {
-            lock(&self.sacrifices).retain(|listener| listener.send(domain).is_ok());
+            lock(&self.sacrifices).insert(domain);
         }
         self.tell(&HostEvent::Changed { domain });
     }
@@ -245,6 +272,11 @@ fn hear_stderr(child: &mut Child) -> Receiver<String> {
 
 fn reap(mut child: Child) {
     thread::spawn(move || child.wait());
+}
+
+fn is_timeout(error: &FrameError) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error, FrameError::Io(error) if matches!(error.kind(), TimedOut | WouldBlock))
 }
 
 fn name_of(call: &Call) -> String {

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use api::helper::{Answer, Call, DomainState};
 use uuid::Uuid;
@@ -49,6 +51,41 @@ pub(super) fn recover(shared: &Shared, scope: &RecoverScope) -> Result<Vec<Strin
     }
     remove_sockets(scope);
     Ok(words)
+}
+
+/// Ends the left-over job of one domain, if it has one of ours.
+pub(super) fn one(
+    shared: &Shared,
+    uuid: Uuid,
+    scope: &RecoverScope,
+) -> Result<Vec<String>, FabricError> {
+    let Some(xml) = shared.job_xml(uuid)? else { return Ok(Vec::new()) };
+    let Some(point) = own_point(&xml, &scope.socket_dir) else { return Ok(Vec::new()) };
+    let socket = scope.socket_dir.join(&point);
+    let marker = socket.join("nbd").to_string_lossy().into_owned();
+    // Looked at behind the XML: a live capture is in the list from before its job begins.
+    let live = shared.live.lock().unwrap_or_else(PoisonError::into_inner);
+    if live.iter().any(|(_, it)| *it == marker) {
+        let message = "a capture of this process is open".to_owned();
+        return Err(FabricError::JobRunning { message });
+    }
+    drop(live);
+    let words = end_left_over(shared, uuid, &marker, false)?;
+    let scratch = left_overs(&scope.scratch_dir, &scope.socket_dir);
+    let scratch = scratch.into_iter().map(|(dir, _)| dir);
+    let ours = |dir: &PathBuf| dir.to_string_lossy().ends_with(&format!("-{point}"));
+    for dir in scratch.filter(ours).chain([socket]) {
+        let _ = fs::remove_dir_all(dir);
+    }
+    Ok(words)
+}
+
+/// The point whose capture a job's XML belongs to, if the job's socket lies in our directory.
+fn own_point(xml: &str, socket_dir: &Path) -> Option<String> {
+    let (_, behind) = xml.split_once(&format!("{}/", socket_dir.display()))?;
+    let (point, _) = behind.split_once("/nbd")?;
+    let is_point = (1..=20).contains(&point.len()) && point.bytes().all(|it| it.is_ascii_digit());
+    is_point.then(|| point.to_owned())
 }
 
 fn end_left_over(
@@ -118,5 +155,26 @@ fn remove_sockets(scope: &RecoverScope) {
         if ours && entry.path().is_dir() {
             let _ = fs::remove_dir_all(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(socket: &str, expect: Option<&str>) {
+        let xml = format!("<domainbackup><server transport='unix' socket='{socket}'/>");
+        let dir = Path::new("/run/holdfast/1a2b3c4d");
+        assert_eq!(own_point(&xml, dir).as_deref(), expect, "{socket}");
+    }
+
+    #[test]
+    fn a_job_is_ours_only_by_a_socket_of_ours() {
+        check("/run/holdfast/1a2b3c4d/4711/nbd", Some("4711"));
+        check("/run/holdfast/ffffffff/4711/nbd", None);
+        check("/run/holdfast/1a2b3c4d/../4711/nbd", None);
+        check("/run/holdfast/1a2b3c4d/4711", None);
+        check("/run/holdfast/1a2b3c4d//nbd", None);
     }
 }

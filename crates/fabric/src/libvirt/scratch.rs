@@ -4,10 +4,11 @@
 //! scratch file first. When that fails for lack of space, QEMU pauses the guest. So room is
 //! checked and promised before the begin, and watched until the end.
 
-use std::fs;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::point::PointId;
 use model::units::{GIB, MIB};
@@ -48,17 +49,21 @@ impl Dirs {
         make_dir(scratch_dir)?;
         make_dir(socket_dir)?;
         let promised = promise(shared, scratch_dir, allocated)?;
+        let socket = socket_dir.join(point.to_string());
+        let marker = socket.join("nbd").to_string_lossy().into_owned();
+        lock(&shared.live).push((domain, marker));
         let dirs = Self {
             shared: Arc::clone(shared),
             promised,
             base: scratch_dir.to_owned(),
             scratch: scratch_dir.join(format!("{}-{point}", instance(socket_dir))),
-            socket: socket_dir.join(point.to_string()),
+            socket,
         };
         let owner = qemu_user(&shared.config.qemu_conf);
         for dir in [&dirs.scratch, &dirs.socket] {
             let _ = fs::remove_dir_all(dir);
-            make_dir(dir)?;
+            // The guest's old blocks go in here: for QEMU's user alone.
+            fs::DirBuilder::new().mode(0o700).create(dir).map_err(failed("creating", dir))?;
         }
         let note = dirs.scratch.join(DOMAIN_FILE);
         fs::write(&note, domain.to_string()).map_err(failed("writing", &note))?;
@@ -93,7 +98,9 @@ impl Drop for Dirs {
                 tracing::warn!(dir = %dir.display(), %error, "scratch not removed");
             }
         }
-        *self.shared.promised.lock().unwrap_or_else(PoisonError::into_inner) -= self.promised;
+        *lock(&self.shared.promised) -= self.promised;
+        let marker = self.socket();
+        lock(&self.shared.live).retain(|(_, it)| Path::new(it) != marker);
     }
 }
 
@@ -123,7 +130,7 @@ fn needed(allocated: u64) -> u64 {
 
 fn promise(shared: &Shared, dir: &Path, allocated: u64) -> Result<u64, FabricError> {
     let free = free(dir).map_err(failed("looking at", dir))?;
-    let mut promised = shared.promised.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut promised = lock(&shared.promised);
     let needed = needed(allocated);
     if free.saturating_sub(*promised) < needed + FLOOR {
         let message = format!(
@@ -143,9 +150,24 @@ fn free(dir: &Path) -> Result<u64, std::io::Error> {
     Ok(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
-/// Makes a directory that others may pass through but not list.
+/// Makes a directory, and those above it that are missing, so that QEMU's user may pass through
+/// but not list them, whatever the umask. One that is there stays as it is.
 fn make_dir(dir: &Path) -> Result<(), FabricError> {
-    fs::DirBuilder::new().recursive(true).mode(0o711).create(dir).map_err(failed("creating", dir))
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_dir(above)?;
+    }
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other.and_then(|()| fs::set_permissions(dir, Permissions::from_mode(0o711))),
+    }
+    .map_err(failed("creating", dir))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FabricError {
