@@ -20,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::Global;
 use crate::failure::{Exit, Failure, sentence};
 
+mod memory;
 mod settings;
 
 use settings::Settings;
@@ -55,6 +56,7 @@ impl Args {
     pub fn run(self, global: &Global, out: &mut dyn Write) -> Result<Exit, Failure> {
         let settings = Settings::gather(&self)?;
         log_to_stderr();
+        memory::give_back_large_blocks();
         // Before anything that takes time, so that a signal is never lost.
         let signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| not_started(&error))?;
         let data_dir = std::path::absolute(&global.data)
