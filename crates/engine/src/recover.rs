@@ -7,34 +7,64 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use api::record::PointRecord;
 use fabric::RecoverScope;
 use ledger::port::JobQuery;
-use model::fault::Fault;
-use model::item::Item;
+use model::fault::{Code, Fault};
+use model::item::{Item, ProtectionState};
 use model::job::{Job, Operation};
 use model::point::PointId;
 use model::vault::Vault;
 use rules::job_life::{self, AfterRestart, Outcome};
 use uuid::Uuid;
 
+use crate::backup::transfer;
 use crate::faults::OrFault;
 use crate::hosts::Connected;
 use crate::repositories::Repositories;
 use crate::world::World;
 use crate::{record, restore};
 
-/// Gives every job that is not ended an honest end.
-pub(crate) fn jobs(world: &World) -> Result<(), Fault> {
+/// How long to wait before the end of a job is written again.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Gives every job that is not ended an honest end. To be called before the first job begins; what
+/// the ledger does not take then, as on a full disk, is tried again in the background.
+pub(crate) fn jobs(world: &Arc<World>) -> Result<(), Fault> {
     let query = JobQuery { unfinished: true, ..JobQuery::default() };
-    for job in world.ledger.jobs(query).or_fault()? {
-        let id = job.id;
-        if let Err(fault) = end(world, job) {
-            tracing::error!(job = %id, code = fault.code.name(), "{}", fault.message);
-        }
+    let left = end_all(world, world.ledger.jobs(query).or_fault()?);
+    if !left.is_empty() {
+        let world = Arc::downgrade(world);
+        let again = move || {
+            let mut left = left;
+            while !left.is_empty() {
+                thread::sleep(AGAIN);
+                let Some(world) = world.upgrade() else { return };
+                left = end_all(&world, left);
+            }
+        };
+        let spawned = thread::Builder::new().name("end-jobs".to_owned()).spawn(again);
+        spawned.map_err(|error| {
+            Fault::new(Code::Internal, format!("No thread could be started: {error}."))
+        })?;
     }
     Ok(())
+}
+
+/// Ends these jobs; gives back those whose end could not be written.
+fn end_all(world: &World, jobs: Vec<Job>) -> Vec<Job> {
+    jobs.into_iter()
+        .filter(|job| match end(world, job.clone()) {
+            Ok(()) => false,
+            Err(fault) => {
+                tracing::error!(job = %job.id, code = fault.code.name(), "{}", fault.message);
+                true
+            }
+        })
+        .collect()
 }
 
 fn end(world: &World, job: Job) -> Result<(), Fault> {
@@ -66,6 +96,14 @@ fn committed(world: &World, job: &Job, point: PointId) -> Option<Committed> {
     let item = world.ledger.item(job.item).ok().flatten()?;
     let repository = world.repositories.of(&vault).ok()?;
     let manifest = repository.manifest(point).ok()?;
+    if let Err(fault) = transfer::validate(&repository, point) {
+        // As in a running job: what cannot be read back is no recovery point.
+        tracing::error!(job = %job.id, %point, "not readable, forgotten: {}", fault.message);
+        if let Err(error) = repository.forget(point) {
+            tracing::error!(%point, %error, "the unreadable point could not be forgotten");
+        }
+        return None;
+    }
     let record = PointRecord::decode(&manifest.engine).ok()?;
     Some(Committed { vault, item, point, record, stats: manifest.info.stats })
 }
@@ -105,7 +143,7 @@ fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
 
 /// Brings every vault's repository in order. Ends the sessions of earlier runs, and records points
 /// that the ledger does not know: of jobs whose end was written while the repository could not be
-/// read, or of a ledger that was put back from a copy. Points of nobody's items stay where they are.
+/// read, or of a ledger that was put back from a copy. Points of nobody's items stay as they are.
 pub(crate) fn repositories(world: &World) -> Result<(), Fault> {
     for vault in world.ledger.vaults().or_fault()? {
         if let Err(fault) = repository(world, &vault) {
@@ -137,32 +175,41 @@ fn repository(world: &World, vault: &Vault) -> Result<(), Fault> {
         let point = record::to_point(vault, item, info.id, &record, &stats);
         tracing::warn!(vault = %vault.name, point = %info.id, "a point the ledger did not know");
         world.ledger.put_point(&point).or_fault()?;
+        if item.state == ProtectionState::IrPending {
+            // An item with a point is no longer waiting for its first one.
+            let state = ProtectionState::Protected;
+            world.ledger.update_item(&Item { state, ..item.clone() }).or_fault()?;
+        }
     }
     Ok(())
 }
 
 /// Ends what an earlier process left on a host: jobs, frozen guests, checkpoints of points that
-/// were never committed.
-pub(crate) fn host(world: &Arc<World>, connected: &Connected, domains: &[Uuid]) {
+/// were never committed. Whether there was nothing to end.
+pub(crate) fn host(world: &World, connected: &Connected, domains: &[Uuid]) -> bool {
     let scope = RecoverScope {
         scratch_dir: world.config.scratch_dir.clone(),
-        socket_dir: world.run_dir.clone(),
+        socket_dir: connected.run_dir.clone(),
         known: match known_checkpoints(world, domains) {
             Ok(known) => known,
             Err(fault) => {
                 // Without the ledger's word nothing may be deleted.
                 tracing::error!(code = fault.code.name(), "no recovery: {}", fault.message);
-                return;
+                return false;
             }
         },
     };
     match connected.hypervisor.recover(&scope) {
         Ok(done) => {
-            for words in done {
+            for words in &done {
                 tracing::warn!(host = connected.host.uri, "{words}");
             }
+            done.is_empty()
         }
-        Err(error) => tracing::warn!(host = connected.host.uri, %error, "recovery failed"),
+        Err(error) => {
+            tracing::warn!(host = connected.host.uri, %error, "recovery failed");
+            false
+        }
     }
 }
 

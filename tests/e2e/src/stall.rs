@@ -2,9 +2,9 @@
 //! answers.
 //!
 //! A core dump of the running domain is written into a pipe that nobody reads. While it waits, it
-//! holds the domain's one place for long jobs: beginning a backup blocks (for at most 30 s), whereas
-//! freezing and thawing go another way and work. A guest whose file systems were frozen just before
-//! stays frozen until somebody thaws it.
+//! holds the domain's one place for long jobs: beginning a backup blocks (for at most 30 s),
+//! whereas freezing and thawing go another way and work. A guest whose file systems were frozen
+//! just before stays frozen until somebody thaws it.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
