@@ -104,11 +104,18 @@ impl Repository {
             let listing = self.shared.listing()?;
             self.shared.refresh()?;
             let state = self.shared.state(State::clone);
-            if let Some(number) = state.unreadable.first() {
-                let refused = "nothing can be collected";
-                return Err(RepoError::LogDamaged { number: *number, refused });
-            }
-            let marks = self.shared.mark(state.points.values().map(|(point, _)| point))?;
+            refuse_unreadable(&state)?;
+            let marks = match self.shared.mark(state.points.values().map(|(point, _)| point)) {
+                // A point that was forgotten meanwhile may be gone; that is no damage.
+                Err(error) if error.is_damage() => {
+                    self.shared.refresh()?;
+                    if self.shared.state(|now| now.points == state.points) {
+                        return Err(error);
+                    }
+                    continue;
+                }
+                marks => marks?,
+            };
             let now = self.shared.environment.clock.now();
             let plan = plan(&listing, &state, &marks, now, options.grace);
             if options.dry_run || self.shared.carry_out(&plan, &marks)? {
@@ -117,6 +124,13 @@ impl Repository {
         }
         Err(RepoError::LogContention { attempts: ATTEMPTS })
     }
+}
+
+/// An entry that cannot be read may be the commit of a point.
+fn refuse_unreadable(state: &State) -> Result<(), RepoError> {
+    let refused = "nothing can be collected";
+    let error = |number: &u64| Err(RepoError::LogDamaged { number: *number, refused });
+    state.unreadable.first().map_or(Ok(()), error)
 }
 
 /// Decides what becomes of every object.
@@ -243,6 +257,7 @@ impl Shared {
     fn condemn(&self, packs: &[PackId], marks: &Marks) -> Result<bool, RepoError> {
         let mut outdated = false;
         let appended = self.append(&mut |state: &State| {
+            refuse_unreadable(state)?;
             if state.points.keys().any(|point| !marks.points.contains(point)) {
                 outdated = true;
                 return Err(RepoError::Cancelled);
@@ -261,6 +276,11 @@ impl Shared {
         let mut outdated = false;
         let retired = self.rewrite_indexes(session, packs).and_then(|(removed, added)| {
             self.append(&mut |state: &State| {
+                refuse_unreadable(state)?;
+                // Once fenced, what it put may be gone.
+                if !state.is_open(session) {
+                    return Err(RepoError::SessionOver { session });
+                }
                 if removed.iter().any(|index| !state.indexes.contains(index)) {
                     outdated = true;
                     return Err(RepoError::Cancelled);
@@ -272,8 +292,11 @@ impl Shared {
                 })
             })
         });
-        self.append(&mut |_| Ok(Event::Fence { session }))?;
-        if outdated { Ok(false) } else { retired.map(|()| true) }
+        let fenced = self.append(&mut |_| Ok(Event::Fence { session }));
+        if outdated {
+            return fenced.map(|()| false);
+        }
+        retired.and(fenced).map(|()| true)
     }
 
     /// The indexes that name `packs`, or are damaged; and new ones in their place.

@@ -56,8 +56,12 @@ pub fn generate(seed: &dyn Seed) -> Kek {
 pub fn write_key_file(path: &Path, kek: &Kek) -> Result<(), KeyFileError> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(kek.to_key_file().as_bytes())?;
-        file.sync_all()?;
+        let written = file.write_all(kek.to_key_file().as_bytes()).and_then(|()| file.sync_all());
+        if let Err(error) = written {
+            // Half a key opens nothing, and would stand in the way of a whole one.
+            let _ = std::fs::remove_file(path);
+            return Err(error);
+        }
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
     };

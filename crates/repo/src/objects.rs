@@ -126,6 +126,15 @@ pub trait ObjectStore: Send + Sync {
     ///
     /// The store failed.
     fn delete(&self, name: &str) -> Result<(), StoreError>;
+
+    /// Whether the store has room for data now. One that cannot tell says yes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`]: only what makes room should be put.
+    fn takes_data(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 impl<S: ObjectStore + ?Sized> ObjectStore for std::sync::Arc<S> {
@@ -151,6 +160,10 @@ impl<S: ObjectStore + ?Sized> ObjectStore for std::sync::Arc<S> {
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         (**self).delete(name)
+    }
+
+    fn takes_data(&self) -> Result<(), StoreError> {
+        (**self).takes_data()
     }
 }
 

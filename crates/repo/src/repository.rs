@@ -87,6 +87,10 @@ impl Repository {
             Ok(_) => return Err(RepoError::AlreadyARepository),
             Err(error) => return Err(error.into()),
         }
+        // One that lost its configuration is a repository still: a new one would take its place.
+        if !store.list(names::LOG)?.is_empty() {
+            return Err(RepoError::AlreadyARepository);
+        }
         let mut random = [0; 48];
         environment.seed.fill(&mut random);
         let (key, slot) = random.split_at(32);

@@ -119,7 +119,11 @@ impl Repository {
         report.log_entries = shared.verify_log(&mut findings)?;
         for index in shared.state(|state| state.indexes.clone()) {
             if let Err(error) = shared.fetch_index(index) {
-                findings.take(error)?;
+                // A collector may have replaced it meanwhile.
+                shared.refresh()?;
+                if shared.state(|state| state.indexes.contains(&index)) {
+                    findings.take(error)?;
+                }
             }
         }
         shared.verify_packs(

@@ -10,6 +10,7 @@
 //! Write order: data packs → map packs → index → manifest → log entry.
 
 mod disk;
+mod heal;
 mod stow;
 mod uploader;
 mod window;
@@ -101,6 +102,8 @@ impl Repository {
     /// damaged and a parent is given, or the store failed.
     pub fn begin_point(&self, new: NewPoint) -> Result<PointWriter, RepoError> {
         let shared = &self.shared;
+        // In a full store, an entry for every attempt would eat up what collecting needs.
+        shared.store.takes_data()?;
         shared.refresh()?;
         let parent = match new.parent {
             Some(parent) => Some(shared.manifest(parent)?.1),
@@ -110,6 +113,11 @@ impl Repository {
         let mut condemnations = 0;
         shared.append(&mut |state: &State| {
             refuse_unreadable(state, new.parent.is_some())?;
+            // Its packs may have been condemned since its manifest was read: before this session,
+            // so that the commit could not see it.
+            if let Some(point) = new.parent.filter(|parent| !state.points.contains_key(parent)) {
+                return Err(RepoError::PointNotFound { point });
+            }
             if state.points.contains_key(&new.id) {
                 return Err(RepoError::PointExists { point: new.id });
             }
@@ -221,7 +229,8 @@ impl PointWriter {
         let old = self
             .parent
             .as_ref()
-            .and_then(|parent| parent.disks.iter().find(|disk| disk.target == spec.target));
+            .and_then(|parent| parent.disks.iter().find(|disk| disk.target == spec.target))
+            .cloned();
         let target = || spec.target.clone();
         let old = old.ok_or_else(|| RepoError::NoParentDisk { target: target() })?;
         if old.size != spec.size {
@@ -231,11 +240,13 @@ impl PointWriter {
         let shared = Arc::clone(&self.shared);
         let key = shared.keys.boundary_key();
         let map = MapReader::new(Arc::clone(&shared), old.root, old.size);
-        let planner = Planner::new(changed, &map, spec.size);
+        let mut changed = changed.to_vec();
+        changed.extend(self.heal(&map, spec.size)?);
+        let planner = Planner::new(&changed, &map, spec.size);
         let builder = MapBuilder::new(Some(&map), root_level(spec.size));
         let run = DiskRun::new(&mut self.stow, builder, progress, key, &spec.target, spec.size);
-        let written = run.incremental(planner, total(changed), source)?;
-        Ok(described(spec, &written, Some(old)))
+        let written = run.incremental(planner, total(&changed), source)?;
+        Ok(described(spec, &written, Some(&old)))
     }
 
     /// Makes the point exist. `engine` is kept with it, at most 4 MiB.
@@ -339,6 +350,8 @@ impl PointWriter {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
+        // Puts under way could take the room that a full store keeps for the entry.
+        self.stow.abandon();
         let session = self.session;
         let fenced = self.shared.append(&mut |state: &State| {
             if state.is_open(session) {

@@ -230,3 +230,22 @@ fn an_object_larger_than_any_of_ours_is_not_read() {
     file.set_len(1 << 40).expect("a sparse file");
     assert!(matches!(store.get("config"), Err(StoreError::TooLarge { .. })));
 }
+
+#[test]
+fn what_is_no_regular_file_is_no_object_and_nobody_waits_for_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = LocalDir::open(directory.path()).expect("a store");
+    let pipe = directory.path().join("config");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    std::fs::create_dir(directory.path().join("keys")).expect("a directory");
+    for name in ["config", "keys"] {
+        for answer in [
+            store.get(name).map(drop),
+            store.get_range(name, 0, 1).map(drop),
+            store.size(name).map(drop),
+        ] {
+            assert!(matches!(answer, Err(StoreError::NotFound { .. })), "{name}: {answer:?}");
+        }
+    }
+}

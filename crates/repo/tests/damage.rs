@@ -63,7 +63,8 @@ enum Damage {
 }
 
 fn all_damage() -> Vec<Damage> {
-    let flips = (0..50).map(|part| Damage::Flip(part * 20));
+    let step = if support::long() { 10 } else { 60 };
+    let flips = (0..1000).step_by(step).map(Damage::Flip);
     let cuts = [0, 10, 500, 900, 999].map(Damage::Truncate);
     flips.chain(cuts).chain([Damage::Delete, Damage::Swap]).collect()
 }
@@ -74,7 +75,7 @@ fn apply(store: &Memory, name: &str, damage: Damage, another: Option<&str>) -> b
     match damage {
         Damage::Flip(part) => {
             let place = bytes.len() * part / 1000;
-            bytes[place] ^= 1 << (part % 8);
+            bytes[place] ^= 1 << (part / 10 % 8);
         }
         Damage::Truncate(part) => bytes.truncate(bytes.len() * part / 1000),
         Damage::Delete => {

@@ -116,4 +116,8 @@ impl<S: ObjectStore> ObjectStore for Counting<S> {
         self.inner.delete(name)?;
         self.count(Operation::Delete, name, 0, Ok(()))
     }
+
+    fn takes_data(&self) -> Result<(), StoreError> {
+        self.inner.takes_data()
+    }
 }

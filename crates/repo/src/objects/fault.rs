@@ -96,4 +96,8 @@ where
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         self.run(Operation::Delete, name, || self.inner.delete(name))
     }
+
+    fn takes_data(&self) -> Result<(), StoreError> {
+        self.inner.takes_data()
+    }
 }

@@ -6,8 +6,8 @@
 //!   without replacing, then its directory is synced.
 //! - Whoever writes a temporary file holds a lock on it (`flock`, gone with the process), so that
 //!   another process can tell debris from work in progress. The lock protects nothing else.
-//! - A full file system still allows what makes room: a reserve file of [`RESERVE`] bytes is given
-//!   up for the small objects of collection, and taken again when something was deleted.
+//! - A full file system still allows what makes room: see [`reserve`].
+//! - Only regular files are objects. What else lies under an object's name cannot make a reader wait.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -17,13 +17,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use format::header::OBJECT_MAX;
 use format::names;
-use rustix::fs::{CWD, FallocateFlags, FlockOperation, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use self::reserve::{Claim, Reserve, is_full};
 use super::{ObjectInfo, ObjectStore, StoreError, check_name};
 
-/// What is kept back for collecting in a full file system, in bytes.
-const RESERVE: u64 = 4 * 1024 * 1024;
+mod reserve;
+
 const TEMPORARY: &str = ".tmp";
 const RESERVE_FILE: &str = ".reserve";
 /// How often a put starts anew because its temporary file or directory was taken away.
@@ -34,6 +35,7 @@ const PUT_ATTEMPTS: u32 = 8;
 pub struct LocalDir {
     root: PathBuf,
     counter: AtomicU64,
+    reserve: Reserve,
 }
 
 impl LocalDir {
@@ -44,14 +46,16 @@ impl LocalDir {
     ///
     /// The directory cannot be made or used.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let store = Self { root: root.into(), counter: AtomicU64::new(0) };
-        let temporary = store.root.join(TEMPORARY);
-        store
-            .make_directory(&temporary)
+        let root = root.into();
+        let temporary = root.join(TEMPORARY);
+        // A process that died may have made a directory, and not come to sync its parent.
+        make_directory(&temporary)
             .and_then(|()| remove_debris(&temporary))
-            .map_err(|error| failed("open", &store.root.to_string_lossy(), error))?;
-        store.take_reserve();
-        Ok(store)
+            .and_then(|()| sync_directory(&root))
+            .map_err(|error| failed("open", &root.to_string_lossy(), error))?;
+        let reserve = Reserve::new(root.join(RESERVE_FILE));
+        reserve.fill();
+        Ok(Self { root, counter: AtomicU64::new(0), reserve })
     }
 
     /// Opens the store in the directory `root`, which must be there: for those who only look.
@@ -75,22 +79,6 @@ impl LocalDir {
     fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
         check_name(name)?;
         Ok(self.root.join(name))
-    }
-
-    /// Makes the directory and its parents, and syncs each parent that got a new entry.
-    fn make_directory(&self, directory: &Path) -> io::Result<()> {
-        match fs::DirBuilder::new().mode(0o700).create(directory) {
-            Ok(()) => directory.parent().map_or(Ok(()), sync_directory),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let Some(parent) = directory.parent().filter(|parent| *parent != directory) else {
-                    return Err(error);
-                };
-                self.make_directory(parent)?;
-                self.make_directory(directory)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Writes and syncs a locked temporary file.
@@ -121,49 +109,19 @@ impl LocalDir {
         loop {
             attempts += 1;
             let (temporary, lock) = self.write_temporary(bytes)?;
-            self.make_directory(directory)?;
-            let renamed =
-                rustix::fs::renameat_with(CWD, &temporary, CWD, path, RenameFlags::NOREPLACE);
+            let renamed = make_directory(directory).and_then(|()| {
+                let replace = RenameFlags::NOREPLACE;
+                Ok(rustix::fs::renameat_with(CWD, &temporary, CWD, path, replace)?)
+            });
             drop(lock);
-            match renamed {
-                Ok(()) => return sync_directory(directory),
-                // Another process took the temporary file for debris before it was locked, or
-                // removed the empty directory: both only ever once in a while.
-                Err(Errno::NOENT) if attempts < PUT_ATTEMPTS => {}
-                Err(error) => {
-                    let _ = fs::remove_file(&temporary);
-                    return Err(error.into());
-                }
+            let Err(error) = renamed else { return sync_directory(directory) };
+            let _ = fs::remove_file(&temporary);
+            // Another process took the temporary file for debris before it was locked, or removed
+            // the empty directory: both only ever once in a while.
+            if error.kind() != io::ErrorKind::NotFound || attempts == PUT_ATTEMPTS {
+                return Err(error);
             }
         }
-    }
-
-    /// Reserves room for collecting, if there is any. Best effort: without it, the store works.
-    fn take_reserve(&self) {
-        let path = self.root.join(RESERVE_FILE);
-        let taken = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .and_then(|file| {
-                if file.metadata()?.len() >= RESERVE {
-                    return Ok(());
-                }
-                Ok(rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, RESERVE)?)
-            });
-        if let Err(error) = taken {
-            tracing::debug!(%error, "no room was reserved in the store");
-        }
-    }
-
-    /// Gives the reserve up; whether there was one.
-    fn give_reserve(&self) -> bool {
-        let file = OpenOptions::new().write(true).open(self.root.join(RESERVE_FILE));
-        let Ok(file) = file else { return false };
-        let had = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
-        had && file.set_len(0).is_ok()
     }
 
     fn list_directory(&self, name: &str, found: &mut Vec<ObjectInfo>) -> io::Result<()> {
@@ -199,20 +157,25 @@ impl ObjectStore for LocalDir {
         if path.try_exists().map_err(|error| failed("look for", name, error))? {
             return Err(StoreError::AlreadyExists { name: name.to_owned() });
         }
-        let created = self.create(&path, bytes).map_err(|error| failed("write", name, error));
-        let makes_room = name.starts_with(names::LOG) || name.starts_with(names::INDEXES);
-        match created {
-            Err(StoreError::Full { .. }) if makes_room && self.give_reserve() => {
-                self.create(&path, bytes).map_err(|error| failed("write", name, error))
+        let claim = match name {
+            _ if name.starts_with(names::LOG) => Claim::All,
+            _ if name.starts_with(names::INDEXES) => Claim::Most,
+            _ => Claim::Nothing,
+        };
+        if claim == Claim::Nothing && !self.reserve.fill() {
+            return Err(StoreError::Full { name: name.to_owned() });
+        }
+        loop {
+            match self.create(&path, bytes) {
+                Err(error) if is_full(&error) && self.reserve.give(claim, bytes.len() as u64) => {}
+                created => return created.map_err(|error| failed("write", name, error)),
             }
-            created => created,
         }
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         let path = self.path(name)?;
-        let open = || File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (size, file) = open().map_err(|error| failed("read", name, error))?;
+        let (size, file) = open_object(&path).map_err(|error| failed("read", name, error))?;
         if size > OBJECT_MAX {
             return Err(StoreError::TooLarge { name: name.to_owned(), size });
         }
@@ -223,8 +186,7 @@ impl ObjectStore for LocalDir {
 
     fn get_range(&self, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, StoreError> {
         let path = self.path(name)?;
-        let open = || File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (size, file) = open().map_err(|error| failed("read", name, error))?;
+        let (size, file) = open_object(&path).map_err(|error| failed("read", name, error))?;
         if offset.checked_add(length).is_none_or(|end| end > size) {
             return Err(StoreError::Range { name: name.to_owned() });
         }
@@ -247,8 +209,9 @@ impl ObjectStore for LocalDir {
     }
 
     fn size(&self, name: &str) -> Result<u64, StoreError> {
-        let metadata = fs::metadata(self.path(name)?);
-        metadata.map(|metadata| metadata.len()).map_err(|error| failed("find", name, error))
+        let path = self.path(name)?;
+        let (size, _) = open_object(&path).map_err(|error| failed("find", name, error))?;
+        Ok(size)
     }
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
@@ -263,9 +226,26 @@ impl ObjectStore for LocalDir {
             // A session's directory goes with its last object; it may well not be the last.
             let _ = fs::remove_dir(directory);
         }
-        self.take_reserve();
+        self.reserve.fill();
         Ok(())
     }
+
+    fn takes_data(&self) -> Result<(), StoreError> {
+        if self.reserve.fill() {
+            Ok(())
+        } else {
+            Err(StoreError::Full { name: self.root.to_string_lossy().into_owned() })
+        }
+    }
+}
+
+/// Opens an object, and gives its size. Something else under that name is no object.
+fn open_object(path: &Path) -> io::Result<(u64, File)> {
+    // Without waiting, should it be a pipe.
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((metadata.len(), file)) } else { Err(Errno::NOENT.into()) }
 }
 
 fn failed(operation: &'static str, name: &str, source: io::Error) -> StoreError {
@@ -273,10 +253,26 @@ fn failed(operation: &'static str, name: &str, source: io::Error) -> StoreError 
     match source.kind() {
         io::ErrorKind::NotFound => StoreError::NotFound { name },
         io::ErrorKind::AlreadyExists => StoreError::AlreadyExists { name },
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { name },
+        _ if is_full(&source) => StoreError::Full { name },
         // Cut short between the look at its size and the read.
         io::ErrorKind::UnexpectedEof => StoreError::Range { name },
         _ => StoreError::Io { operation, name, source },
+    }
+}
+
+/// Makes the directory and its parents, and syncs each parent that got a new entry.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(directory) {
+        Ok(()) => directory.parent().map_or(Ok(()), sync_directory),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let Some(parent) = directory.parent().filter(|parent| *parent != directory) else {
+                return Err(error);
+            };
+            make_directory(parent)?;
+            make_directory(directory)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -290,7 +286,7 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 fn remove_debris(temporary: &Path) -> io::Result<()> {
     for entry in fs::read_dir(temporary)? {
         let path = entry?.path();
-        let Ok(file) = File::open(&path) else { continue };
+        let Ok((_, file)) = open_object(&path) else { continue };
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::remove_file(&path);
         }

@@ -76,6 +76,11 @@ impl Stow {
         self.uploader.stored + self.index_bytes
     }
 
+    /// Gives up: when this returns, nothing is being put any more, and nothing may be stowed.
+    pub fn abandon(&mut self) {
+        self.uploader.abandon();
+    }
+
     /// Appends bytes to the open data chunk.
     pub fn append(&mut self, bytes: &[u8]) {
         self.data.plain.extend_from_slice(bytes);

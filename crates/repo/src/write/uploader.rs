@@ -145,8 +145,9 @@ impl Uploader {
     }
 }
 
-impl Drop for Uploader {
-    fn drop(&mut self) {
+impl Uploader {
+    /// Ends the workers, when each has finished what it is at. Nothing can be submitted any more.
+    pub fn abandon(&mut self) {
         self.abandoned.store(true, Ordering::Relaxed);
         self.jobs = None;
         for worker in self.workers.drain(..) {
@@ -154,6 +155,12 @@ impl Drop for Uploader {
                 tracing::error!("a pack worker panicked");
             }
         }
+    }
+}
+
+impl Drop for Uploader {
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 

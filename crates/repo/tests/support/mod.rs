@@ -55,6 +55,11 @@ impl Clock for TestClock {
     }
 }
 
+/// Whether the long campaigns were asked for: every place and every call instead of some.
+pub fn long() -> bool {
+    std::env::var_os("HOLDFAST_LONG").is_some_and(|value| value == "1")
+}
+
 /// One process's view of the world. Another world with the same store and key is another process.
 pub struct World {
     pub store: Arc<dyn ObjectStore>,
