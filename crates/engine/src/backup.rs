@@ -12,14 +12,14 @@
 //! the commit in the repository's log and records it.
 
 pub(crate) mod snapshot;
-mod transfer;
+pub(crate) mod transfer;
 
 use std::sync::Arc;
 use std::thread;
 
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
-use model::item::Item;
+use model::item::{Chain, Item};
 use model::job::{
     Job, JobId, Operation, Status, TAKE_SNAPSHOT, TRANSFER_TO_VAULT, VALIDATE_BACKUP,
 };
@@ -30,6 +30,7 @@ use rules::retain;
 
 use crate::Engine;
 use crate::faults::OrFault;
+use crate::hosts::Connected;
 use crate::job_run::{JobRun, NewJob, Stop};
 use crate::record;
 use crate::world::World;
@@ -74,7 +75,7 @@ impl Engine {
         let work = move || backup.run(run);
         match thread::Builder::new().name(format!("backup-{point}")).spawn(work) {
             Ok(_) => Ok(id),
-            // The job stays unended in the ledger and on the board; the next start ends it.
+            // The job ends as failed with the closure that is dropped here.
             Err(error) => {
                 let message = format!("No thread could be started for the job: {error}.");
                 Err(Fault::new(Code::Internal, message))
@@ -95,23 +96,31 @@ pub(crate) struct Backup {
 /// A backup that got through.
 struct Finished {
     point: model::point::Point,
-    item: Item,
+    chain: Option<Chain>,
 }
 
 impl Backup {
     fn run(&self, mut run: JobRun) {
-        match self.back_up(&mut run) {
+        let host = match self.find_host(&mut run) {
+            Ok(host) => host,
+            Err(stop) => return self.fail(run, stop),
+        };
+        // Until the item's new chain is recorded: recovery would take its checkpoint for unknown.
+        let _capturing = host.capturing();
+        match self.back_up(&mut run, &host) {
             Ok(finished) => self.succeed(run, finished),
             Err(stop) => self.fail(run, stop),
         }
     }
 
-    fn back_up(&self, run: &mut JobRun) -> Result<Finished, Stop> {
+    fn find_host(&self, run: &mut JobRun) -> Result<Arc<Connected>, Stop> {
         run.begin_task(TAKE_SNAPSHOT)?;
+        Ok(self.world.hosts.host_of(self.item.vm, &self.item.vm_name)?)
+    }
+
+    fn back_up(&self, run: &mut JobRun, host: &Connected) -> Result<Finished, Stop> {
         let repository = self.world.repositories.of(&self.vault)?;
-        let host = self.world.hosts.host_of(self.item.vm, &self.item.vm_name)?;
-        let _capturing = host.capturing();
-        let snapshot = snapshot::take(self, run, &host, &repository)?;
+        let snapshot = snapshot::take(self, run, host, &repository)?;
         let record = record::of_snapshot(self, run.job().id, &snapshot);
 
         run.begin_task(TRANSFER_TO_VAULT)?;
@@ -131,23 +140,23 @@ impl Backup {
         let point = record::to_point(&self.vault, &self.item, self.point, &record, &stats);
         let chain = record::chain(self.point, &record).or_else(|| self.item.chain.clone());
         let chain = snapshot.keep(run, chain);
-        let item = Item { chain, ..self.item.clone() };
-        Ok(Finished { point, item })
+        Ok(Finished { point, chain })
     }
 
-    fn succeed(&self, run: JobRun, finished: Finished) {
+    fn succeed(&self, mut run: JobRun, finished: Finished) {
         let job = run.ended(Outcome::Done);
-        // The item may have got another policy meanwhile: only what a backup changes is changed.
-        let item = self.world.ledger.item(self.item.id).ok().flatten();
-        let item = Item { chain: finished.item.chain, ..item.unwrap_or_else(|| self.item.clone()) };
-        let item = record::after_backup(item, &job);
-        if let Err(error) = self.world.ledger.record_backup(&finished.point, &item, &job) {
-            // The point is in the repository's log: the next start records it.
-            tracing::error!(job = %job.id, %error, "the recovery point could not be recorded");
-            return;
-        }
-        tracing::info!(job = %job.id, point = %self.point, status = job.status.azure_name(), "backed up");
-        self.world.board.close(job.id);
+        let ledger = &self.world.ledger;
+        // Should the service end before this is written, the point is in the repository's log all
+        // the same: the next start records it.
+        run.end_with(&job, || {
+            // The item may have got another policy meanwhile: only what a backup changes is
+            // changed.
+            let item = ledger.item(self.item.id)?.unwrap_or_else(|| self.item.clone());
+            let item = Item { chain: finished.chain.clone(), ..item };
+            ledger.record_backup(&finished.point, &record::after_backup(item, &job), &job)
+        });
+        let status = job.status.azure_name();
+        tracing::info!(job = %job.id, point = %self.point, status, "backed up");
     }
 
     fn fail(&self, run: JobRun, stop: Stop) {

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::fault::{Code, Fault};
 use model::job::{Job, JobId, Status};
@@ -27,6 +28,7 @@ struct Posted {
 #[derive(Default)]
 pub(crate) struct Board {
     posted: Mutex<HashMap<JobId, Posted>>,
+    stopping: AtomicBool,
 }
 
 impl Board {
@@ -67,13 +69,19 @@ impl Board {
         self.with(|board| board.is_empty())
     }
 
-    /// Asks every running job to stop.
+    /// Asks every running job to stop that still can: the service ends.
     pub(crate) fn cancel_all(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
         self.with(|board| {
-            for posted in board.values_mut() {
+            for posted in board.values_mut().filter(|posted| !posted.past_the_last_moment) {
                 posted.cancel = true;
             }
         });
+    }
+
+    /// Whether the service ends.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
     }
 
     /// Asks a job to stop.
@@ -170,6 +178,8 @@ mod tests {
         board.open(&job);
         assert!(board.pass_the_last_moment(job.id));
         assert_eq!(board.cancel(job.id).expect_err("too late").code, Code::JobNotCancelable);
+        board.cancel_all();
+        assert!(!board.is_cancelled(job.id), "what is in place is told as such");
 
         board.open(&job);
         board.cancel(job.id).expect("in time");

@@ -68,12 +68,39 @@ impl Config {
 /// The directory for sockets that belongs to a data directory: the same at every start, and
 /// another for another data directory.
 pub(crate) fn default_run_dir(data_dir: &Path) -> PathBuf {
-    // FNV-1a: only to spread names, nothing rests on it.
-    let hash =
-        data_dir.as_os_str().as_encoded_bytes().iter().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-        });
-    PathBuf::from(format!("/run/holdfast/{hash:08x}"))
+    PathBuf::from(format!("/run/holdfast/{:08x}", hash(data_dir.as_os_str().as_encoded_bytes())))
+}
+
+/// The directory for the sockets of one host's captures. Its name tells the captures of one host
+/// from another's, and ours from those of other installations: recovery goes by it.
+pub(crate) fn host_run_dir(run_dir: &Path, uri: &str) -> PathBuf {
+    if uri == LOCAL_URI {
+        return run_dir.to_owned();
+    }
+    let name = run_dir.file_name().unwrap_or_default().to_string_lossy();
+    run_dir.with_file_name(format!("{name}.{:08x}", hash(uri.as_bytes())))
+}
+
+/// FNV-1a: only to spread names, nothing rests on it.
+fn hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+/// Whether `uri` is a connection to libvirt on this machine: its driver and path, and nothing that
+/// could start a program or lead elsewhere.
+pub(crate) fn is_local_uri(uri: &str) -> bool {
+    let socket = |query: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+        query
+            .strip_prefix("socket=/")
+            .is_some_and(|path| path.len() <= 107 && path.bytes().all(plain))
+    };
+    let (connection, query) = uri.split_once('?').map_or((uri, None), |(c, q)| (c, Some(q)));
+    match connection {
+        "qemu:///system" | "qemu:///session" | "test:///default" => query.is_none(),
+        "qemu+unix:///system" | "qemu+unix:///session" => query.is_none_or(socket),
+        _ => false,
+    }
 }
 
 /// Why a region or resource group's name cannot be used.
@@ -139,5 +166,35 @@ mod tests {
     fn sockets_have_room_for_their_names() {
         let dir = default_run_dir(Path::new("/var/lib/holdfast/with/a/very/long/path"));
         assert_eq!(dir.to_string_lossy().len(), "/run/holdfast/12345678".len());
+        assert_eq!(host_run_dir(&dir, LOCAL_URI), dir);
+        let other = host_run_dir(&dir, "qemu:///session");
+        let longest = other.join(u64::MAX.to_string()).join("nbd");
+        assert!(other != dir && longest.to_string_lossy().len() <= 107, "{longest:?}");
+    }
+
+    #[test]
+    fn only_connections_on_this_machine_are_local() {
+        for good in [
+            "qemu:///system",
+            "qemu:///session",
+            "qemu+unix:///system?socket=/run/libvirt/libvirt-sock",
+        ] {
+            assert!(is_local_uri(good), "{good}");
+        }
+        for bad in [
+            "",
+            "qemu://elsewhere/system",
+            "qemu+ssh://elsewhere/system?x=:///",
+            "qemu+ext:///system?command=/tmp/evil",
+            "qemu+ssh:///system?command=/tmp/evil",
+            "qemu+unix:///system?socket=/a&command=/tmp/evil",
+            "qemu+unix:///system?socket=relative",
+            "qemu:///system?socket=/a",
+            "qemu:///system/",
+            "qemu:///embed?root=/tmp",
+            "test:///etc/passwd",
+        ] {
+            assert!(!is_local_uri(bad), "{bad}");
+        }
     }
 }

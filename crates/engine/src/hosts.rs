@@ -8,7 +8,8 @@
 //! `RwLock` keeps recovery and captures apart: what recovery would find while a capture runs is
 //! that capture's own.
 
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, Weak};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use rules::naming::{self, Unnamed};
 use uuid::Uuid;
 
 use crate::Engine;
-use crate::config::{check_group, check_region};
+use crate::config::{check_group, check_region, host_run_dir, is_local_uri};
 use crate::faults::{self, OrFault};
 use crate::recover;
 use crate::world::World;
@@ -30,6 +31,8 @@ use crate::world::World;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How long to wait before a lost host is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How often left-overs are looked for at most, where each look finds some.
+const RECOVERIES_MAX: u32 = 10;
 /// Events within this time of each other are one look.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -51,6 +54,8 @@ pub struct HostStatus {
 pub(crate) struct Connected {
     pub(crate) host: Host,
     pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    /// Where sockets of its captures go; names what is ours on it.
+    pub(crate) run_dir: PathBuf,
     seen: Mutex<Seen>,
     captures: RwLock<()>,
 }
@@ -59,18 +64,23 @@ pub(crate) struct Connected {
 struct Seen {
     domains: Vec<Domain>,
     problem: Option<Fault>,
-    /// Whether left-overs of an earlier process were looked for since the host was last away.
-    recovered: bool,
+    /// How often left-overs of an earlier process were looked for since the host was last away.
+    recoveries: u32,
 }
 
 impl Connected {
-    fn new(host: Host, hypervisor: Arc<dyn Hypervisor>) -> Self {
-        Self { host, hypervisor, seen: Mutex::default(), captures: RwLock::default() }
+    fn new(host: Host, hypervisor: Arc<dyn Hypervisor>, run_dir: PathBuf) -> Self {
+        let unseen = Fault::new(
+            Code::HypervisorUnavailable,
+            "The first look at this host is still under way; try again in a moment.",
+        );
+        let seen = Mutex::new(Seen { problem: Some(unseen), ..Seen::default() });
+        Self { host, hypervisor, run_dir, seen, captures: RwLock::default() }
     }
 
     /// To be held while a capture runs. Waits for a recovery that is under way.
     pub(crate) fn capturing(&self) -> RwLockReadGuard<'_, ()> {
-        self.captures.read().expect("recovery does not panic")
+        self.captures.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Seen) -> T) -> T {
@@ -91,7 +101,7 @@ impl Connected {
                 let fault = faults::of_fabric(&error);
                 self.with(|seen| {
                     seen.problem = Some(fault);
-                    seen.recovered = false;
+                    seen.recoveries = 0;
                 });
                 Err(error)
             }
@@ -115,7 +125,8 @@ impl Hosts {
     pub(crate) fn begin(world: &Arc<World>, host: Host) {
         let hypervisor = (world.hosts.connect)(&host);
         let events = hypervisor.events();
-        let connected = Arc::new(Connected::new(host, hypervisor));
+        let run_dir = host_run_dir(&world.run_dir, &host.uri);
+        let connected = Arc::new(Connected::new(host, hypervisor, run_dir));
         world.hosts.lock().push(Arc::clone(&connected));
         let world = Arc::downgrade(world);
         let watch = move || watch(&world, &connected, &events);
@@ -265,19 +276,21 @@ fn watch(world: &Weak<World>, connected: &Arc<Connected>, events: &Receiver<Host
     }
 }
 
-/// Looks at the host; where it was away, ends first what an earlier process left on it.
+/// Looks at the host; where it was away, ends what an earlier process left on it, and looks for
+/// more at the next looks until nothing is found: a guest's agent may have been busy.
 fn look_and_recover(world: &Arc<World>, connected: &Arc<Connected>) {
-    if connected.look().is_err() || connected.with(|seen| seen.recovered) {
+    if connected.look().is_err() || connected.with(|seen| seen.recoveries) >= RECOVERIES_MAX {
         return;
     }
     let Ok(_alone) = connected.captures.try_write() else {
         return;
     };
-    let domains = connected.with(|seen| {
-        seen.recovered = true;
-        seen.domains.iter().map(|domain| domain.uuid).collect::<Vec<Uuid>>()
+    let domains: Vec<Uuid> =
+        connected.with(|seen| seen.domains.iter().map(|domain| domain.uuid).collect());
+    let nothing_left = recover::host(world, connected, &domains);
+    connected.with(|seen| {
+        seen.recoveries = if nothing_left { RECOVERIES_MAX } else { seen.recoveries + 1 };
     });
-    recover::host(world, connected, &domains);
 }
 
 impl Engine {
@@ -301,10 +314,10 @@ impl Engine {
     /// `InvalidResourceName`; `BadRequest` for a URI that is not a local one or is registered;
     /// the ledger failed.
     pub fn add_host(&self, uri: &str, region: &str, resource_group: &str) -> Result<Host, Fault> {
-        if !uri.contains(":///") {
+        if !is_local_uri(uri) {
             let message = format!(
-                "'{uri}' is not a local libvirt connection such as qemu:///system. Hosts elsewhere \
-                 are not supported yet."
+                "'{uri}' is not a local libvirt connection: qemu:///system, qemu:///session, or \
+                 qemu+unix:///system?socket=PATH. Hosts elsewhere are not supported yet."
             );
             return Err(Fault::new(Code::BadRequest, message));
         }

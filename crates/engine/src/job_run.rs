@@ -1,9 +1,15 @@
 //! A running job: the record that its thread owns, and the only way to change it.
+//!
+//! A job ends whatever happens: with the outcome of its work, or, where its thread panicked or was
+//! never started, as failed when the record is dropped. Its end is written until the ledger has it.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use model::fault::Fault;
+use ledger::LedgerError;
+use model::fault::{Code, Fault};
 use model::job::{DiskProgress, Job, JobId, Operation, Status, Task};
 use model::point::PointId;
 use rules::job_life::{self, Outcome};
@@ -14,6 +20,11 @@ use crate::world::World;
 
 /// How often the ledger gets the figures of a running job.
 const SAVE_EVERY: SignedDuration = SignedDuration::from_secs(2);
+/// Pause between two tries to write a job's end: at first, and at most.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
+const WRITE_AGAIN_MAX: Duration = Duration::from_secs(30);
+/// How often a pause looks whether the service ends.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why a job's work ended early.
 #[derive(Debug)]
@@ -35,6 +46,8 @@ pub(crate) struct JobRun {
     job: Job,
     world: Arc<World>,
     saved_at: Timestamp,
+    /// Its end has been dealt with.
+    over: bool,
 }
 
 /// What a job is to begin with.
@@ -48,6 +61,29 @@ pub(crate) struct NewJob<'a> {
     pub(crate) properties: Vec<(String, String)>,
 }
 
+impl NewJob<'_> {
+    /// The job, as it begins now.
+    fn job(self, world: &World) -> Job {
+        let task = |name: &&str| Task { name: (*name).to_owned(), status: Status::NotStarted };
+        Job {
+            id: JobId(model::seed::new_uuid(world.seed.as_ref())),
+            vault: self.vault,
+            item: self.item,
+            operation: self.operation,
+            status: Status::InProgress,
+            started_at: world.clock.now(),
+            ended_at: None,
+            point: self.point,
+            retain_until: self.retain_until,
+            tasks: self.tasks.iter().map(task).collect(),
+            disks: Vec::new(),
+            properties: self.properties,
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+}
+
 impl JobRun {
     /// Records a new job in the ledger and puts it on the board.
     ///
@@ -55,29 +91,25 @@ impl JobRun {
     ///
     /// `BackupInProgress` where it is a backup and the item has one running.
     pub(crate) fn begin(world: &Arc<World>, new: NewJob<'_>) -> Result<Self, Fault> {
-        let now = world.clock.now();
-        let task = |name: &&str| Task { name: (*name).to_owned(), status: Status::NotStarted };
-        let job = Job {
-            id: JobId(model::seed::new_uuid(world.seed.as_ref())),
-            vault: new.vault,
-            item: new.item,
-            operation: new.operation,
-            status: Status::InProgress,
-            started_at: now,
-            ended_at: None,
-            point: new.point,
-            retain_until: new.retain_until,
-            tasks: new.tasks.iter().map(task).collect(),
-            disks: Vec::new(),
-            properties: new.properties,
-            warnings: Vec::new(),
-            error: None,
-        };
+        let job = new.job(world);
         world.ledger.create_job(&job).or_fault()?;
         world.board.open(&job);
-        Ok(Self { job, world: Arc::clone(world), saved_at: now })
+        let saved_at = job.started_at;
+        Ok(Self { job, world: Arc::clone(world), saved_at, over: false })
     }
 
+    /// Records a job that was done in no time.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub(crate) fn record_done(world: &World, new: NewJob<'_>) -> Result<JobId, Fault> {
+        let mut job = new.job(world);
+        job.status = Status::Completed;
+        job.ended_at = Some(job.started_at);
+        world.ledger.create_job(&job).or_fault()?;
+        Ok(job.id)
+    }
     /// The job as it is now.
     pub(crate) fn job(&self) -> &Job {
         &self.job
@@ -202,7 +234,22 @@ impl JobRun {
 
     /// Ends a job that has no point to record with it, and takes it off the board. Returns its
     /// final record.
-    pub(crate) fn finish(self, result: Result<(), Stop>) -> Job {
+    pub(crate) fn finish(mut self, result: Result<(), Stop>) -> Job {
+        let ended = self.outcome(result);
+        let world = Arc::clone(&self.world);
+        self.end_with(&ended, || world.ledger.update_job(&ended));
+        ended
+    }
+
+    /// Ends a job by `write`, which puts its final record and what goes with it into the ledger.
+    pub(crate) fn end_with(&mut self, ended: &Job, write: impl Fn() -> Result<(), LedgerError>) {
+        self.over = true;
+        if write_for_sure(&self.world, ended.id, write) {
+            self.world.board.close(ended.id);
+        }
+    }
+
+    fn outcome(&self, result: Result<(), Stop>) -> Job {
         let outcome = match result {
             Ok(()) => Outcome::Done,
             Err(Stop::Cancelled) => Outcome::Stopped,
@@ -215,11 +262,42 @@ impl JobRun {
             }
             _ => tracing::info!(job = %ended.id, status = ended.status.azure_name(), "job ended"),
         }
+        ended
+    }
+}
+
+impl Drop for JobRun {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let message = "The job's thread met a bug, or could not be started; the service's log has \
+                       more. Earlier recovery points are not affected.";
+        let ended = self.outcome(Err(Fault::new(Code::Internal, message).into()));
         if let Err(error) = self.world.ledger.update_job(&ended) {
             // The next start finds the job unended and gives it an honest end.
             tracing::error!(job = %ended.id, %error, "the job's end could not be recorded");
         }
         self.world.board.close(ended.id);
-        ended
+    }
+}
+
+/// Writes until the ledger takes it: a full disk must not leave a job that seems to run. Gives up
+/// when the service ends, for the next start brings the job to its end. Whether it was written.
+fn write_for_sure(world: &World, job: JobId, write: impl Fn() -> Result<(), LedgerError>) -> bool {
+    let mut pause = WRITE_AGAIN;
+    loop {
+        match write() {
+            Ok(()) => return true,
+            Err(error) => tracing::error!(%job, %error, "the job's end could not be recorded"),
+        }
+        for _ in 0..pause.as_millis() / LOOK.as_millis() {
+            if world.board.is_stopping() {
+                world.board.close(job);
+                return false;
+            }
+            thread::sleep(LOOK);
+        }
+        pause = WRITE_AGAIN_MAX.min(pause * 2);
     }
 }

@@ -114,8 +114,12 @@ impl Engine {
     /// # Errors
     ///
     /// See [`StartError`].
-    pub fn start_with(config: Config, ports: Ports) -> Result<Arc<Self>, StartError> {
+    pub fn start_with(mut config: Config, ports: Ports) -> Result<Arc<Self>, StartError> {
         let data_dir = DataDir::lock(&config.data_dir)?;
+        // One directory has one name, whatever links led to it: what is ours on hosts goes by it.
+        if let Ok(path) = config.data_dir.canonicalize() {
+            config.data_dir = path;
+        }
         let ledger = SqliteLedger::open(&config.ledger_file()).map_err(StartError::Ledger)?;
         let tenancy = tenancy(&ledger, ports.seed.as_ref()).map_err(StartError::Ledger)?;
         let run_dir =

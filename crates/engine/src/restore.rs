@@ -7,7 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -150,7 +150,11 @@ impl Engine {
             let shown = directory.display();
             return invalid(format!("The directory '{shown}' is not an absolute path."));
         }
-        if directory.starts_with(&self.world.config.data_dir) {
+        if directory.components().any(|part| part == Component::ParentDir) {
+            let shown = directory.display();
+            return invalid(format!("The directory '{shown}' has '..' in its path."));
+        }
+        if resolved(directory).starts_with(&self.world.config.data_dir) {
             let message = "The directory lies in Holdfast's own data directory.";
             return invalid(message.to_owned());
         }
@@ -171,6 +175,16 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Where a path leads, as far as it is there, whatever links are on the way.
+fn resolved(path: &Path) -> PathBuf {
+    for above in path.ancestors() {
+        if let Ok(real) = above.canonicalize() {
+            return real.join(path.strip_prefix(above).unwrap_or(Path::new("")));
+        }
+    }
+    path.to_owned()
 }
 
 fn final_path(to: &RestoreTarget, item: &Item, target: &str) -> PathBuf {

@@ -1,10 +1,10 @@
 //! Taking the snapshot: how each disk is to be read, and the capture that fixes the moment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use fabric::{
     Capture, CapturePlan, CapturedDisk, DiskPlan, Domain, Evidence, FabricError, Finish, Method,
-    Quiesce,
+    Quiesce, RecoverScope,
 };
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
@@ -43,9 +43,10 @@ pub(crate) fn take(
     let chain = backup.item.chain.as_ref();
     let point_present = chain.is_some_and(|chain| holds(repository, chain));
     let mut refused = Refused::default();
+    let mut left_over_ended = false;
     loop {
         let reads = decide(&domain, chain, point_present, &refused);
-        let plan = plan(backup, &reads);
+        let plan = plan(backup, host, &reads);
         let taken_at = backup.world.clock.now();
         match host.hypervisor.begin_capture(&plan) {
             Ok(capture) => {
@@ -64,9 +65,32 @@ pub(crate) fn take(
             Err(FabricError::ChainBroken { disk, message }) if refused.note(&disk) => {
                 tracing::warn!(domain = domain.name, message, "read in full: chain broken");
             }
+            Err(FabricError::JobRunning { message })
+                if !left_over_ended && end_left_over(backup, host) =>
+            {
+                tracing::warn!(domain = domain.name, message, "it was our own left-over");
+                left_over_ended = true;
+            }
             Err(error) => return Err(faults::of_fabric(&error).into()),
         }
         run.go_on()?;
+    }
+}
+
+/// Ends the job that keeps the domain busy, if an earlier process of ours left it: a hypervisor
+/// may have granted a begin when that process was gone and recovery had looked. Whether it did.
+fn end_left_over(backup: &Backup, host: &Connected) -> bool {
+    let scope = RecoverScope {
+        scratch_dir: backup.world.config.scratch_dir.clone(),
+        socket_dir: host.run_dir.clone(),
+        known: BTreeMap::new(),
+    };
+    match host.hypervisor.end_left_over(backup.item.vm, &scope) {
+        Ok(words) => !words.is_empty(),
+        Err(error) => {
+            tracing::warn!(vm = %backup.item.vm, %error, "a left-over job could not be ended");
+            false
+        }
     }
 }
 
@@ -141,7 +165,7 @@ fn decide(
         .collect()
 }
 
-fn plan(backup: &Backup, reads: &[(String, Read)]) -> CapturePlan {
+fn plan(backup: &Backup, host: &Connected, reads: &[(String, Read)]) -> CapturePlan {
     let disk = |(target, read): &(String, Read)| DiskPlan {
         target: target.clone(),
         method: match read {
@@ -155,7 +179,7 @@ fn plan(backup: &Backup, reads: &[(String, Read)]) -> CapturePlan {
         disks: reads.iter().map(disk).collect(),
         quiesce: Some(backup.world.config.freeze_budget),
         scratch_dir: backup.world.config.scratch_dir.clone(),
-        socket_dir: backup.world.run_dir.clone(),
+        socket_dir: host.run_dir.clone(),
     }
 }
 
@@ -231,7 +255,9 @@ impl Snapshot {
             tracing::warn!(%error, "the capture could not be ended cleanly");
         }
         match (stop, cause) {
-            (Stop::Fault(_), Some(cause)) => Stop::Fault(faults::of_fabric(&cause)),
+            (Stop::Fault(fault), Some(cause)) if !is_of_the_store(fault.code) => {
+                Stop::Fault(faults::of_fabric(&cause))
+            }
             (stop, _) => stop,
         }
     }
@@ -260,6 +286,11 @@ impl Snapshot {
             }
         }
     }
+}
+
+/// Whether a failure is the vault's, so that nothing the hypervisor says explains it better.
+fn is_of_the_store(code: Code) -> bool {
+    matches!(code, Code::StoreFull | Code::StoreUnavailable | Code::StoreDamaged | Code::WrongKey)
 }
 
 fn lowered(text: &str) -> String {

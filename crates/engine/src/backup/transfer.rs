@@ -41,11 +41,19 @@ pub(crate) fn to_vault(
             parent,
         })
         .or_fault()?;
+    // All disks are announced before the first one is read, so that the percentage never falls.
+    let mut opened = Vec::new();
     for disk in &evidence.disks {
         if let Some(warning) = snapshot.reset_warning(&disk.target) {
             run.warn(warning);
         }
-        write_disk(run, &mut writer, snapshot, disk)?;
+        let mut reader = snapshot.capture.disk(&disk.target).or_fault()?;
+        let extents = reader.extents().or_fault()?;
+        run.add_disk(&disk.target, &snapshot.method(&disk.target), units::total(&extents));
+        opened.push((disk, reader, extents));
+    }
+    for (disk, reader, extents) in opened {
+        write_disk(run, &mut writer, disk, reader, extents)?;
     }
     let engine_bytes = record.encode().map_err(|error| {
         let text = faults::chain_text(&error);
@@ -58,12 +66,10 @@ pub(crate) fn to_vault(
 fn write_disk(
     run: &mut JobRun,
     writer: &mut PointWriter,
-    snapshot: &Snapshot,
     disk: &CapturedDisk,
+    mut reader: Box<dyn DiskReader>,
+    extents: Vec<Extent>,
 ) -> Result<(), Stop> {
-    let mut reader = snapshot.capture.disk(&disk.target).or_fault()?;
-    let extents = reader.extents().or_fault()?;
-    run.add_disk(&disk.target, &snapshot.method(&disk.target), units::total(&extents));
     let incremental = matches!(disk.method, Method::Incremental { .. });
     let spec = DiskSpec {
         target: disk.target.clone(),
