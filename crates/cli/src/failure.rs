@@ -26,6 +26,9 @@ pub enum Exit {
     Damaged = 4,
 }
 
+/// The code for a service that does not answer.
+pub const SERVICE_UNREACHABLE: &str = "ServiceUnreachable";
+
 /// Why a command failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

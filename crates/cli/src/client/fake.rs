@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::{Client, Method, Request, Response, Transport};
-use crate::failure::Failure;
+use crate::failure::{Failure, SERVICE_UNREACHABLE};
 
 /// The subscription of the scripted service.
 pub const SUBSCRIPTION: &str = "S";
@@ -23,6 +23,11 @@ struct State {
 /// An answer.
 pub fn answer(status: u16, body: Value) -> Response {
     Response { status, body, ..Response::default() }
+}
+
+/// No answer: the service is away.
+pub fn away() -> Response {
+    Response::default()
 }
 
 /// An answer that names an operation to follow.
@@ -79,6 +84,9 @@ impl Transport for Scripted {
             .unwrap_or_else(|| panic!("not expected: {line}"));
         assert!(line.starts_with(&expected), "expected {expected}, got {line}");
         self.0.bodies.borrow_mut().extend(request.body.clone());
+        if answer.status == 0 {
+            return Err(Failure::new(SERVICE_UNREACHABLE, "It is away.", "", ""));
+        }
         Ok(answer)
     }
 }

@@ -13,7 +13,7 @@ use reqwest::{Certificate, StatusCode};
 use serde_json::Value;
 
 use super::{Method, Request, Response, Transport};
-use crate::failure::Failure;
+use crate::failure::{Failure, SERVICE_UNREACHABLE};
 use crate::text::printable;
 
 /// How long an answer may take. The service answers within milliseconds; long work is a job.
@@ -146,7 +146,7 @@ fn unreachable(endpoint: &str, error: &reqwest::Error) -> Failure {
         innermost = source;
     }
     Failure::new(
-        "ServiceUnreachable",
+        SERVICE_UNREACHABLE,
         format!("The service at {endpoint} does not answer: {innermost}."),
         "It is not running, listens elsewhere, or its certificate is not of the CA in caFile.",
         "Check that `holdfast serve` runs, and the endpoint and caFile in credentials.json.",

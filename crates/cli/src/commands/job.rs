@@ -22,6 +22,9 @@ use crate::text;
 /// How often a job that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// How many looks in a row may find no service before a wait is given up: one minute's.
+const AWAY_LOOKS_MAX: u32 = 120;
+
 /// What can be done with jobs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -101,11 +104,21 @@ pub fn started(
     Ok(Reply::done(job.document, format!("The job {id} is running.")))
 }
 
-/// Waits until the job has ended.
+/// Waits until the job has ended. A service that is away for a while ends no wait: when it is
+/// back, the job has an honest end or still runs.
 fn wait(service: &Service, path: &str) -> Result<Reply, Failure> {
     let bar = Bar::new(service.watched);
+    let mut away = 0;
     loop {
-        let job = get(service, path)?;
+        let job = match get(service, path) {
+            Err(failure) if is_away(&failure) && away < AWAY_LOOKS_MAX => {
+                away += 1;
+                service.client.pause(LOOK_EVERY);
+                continue;
+            }
+            other => other?,
+        };
+        away = 0;
         show(&bar, &job.view);
         if Status::from_azure_name(&job.view.properties.status).is_none_or(Status::has_ended) {
             bar.clear();
@@ -117,6 +130,11 @@ fn wait(service: &Service, path: &str) -> Result<Reply, Failure> {
         }
         service.client.pause(LOOK_EVERY);
     }
+}
+
+/// Whether the service was not there, as while it is started anew.
+fn is_away(failure: &Failure) -> bool {
+    failure.code == crate::failure::SERVICE_UNREACHABLE
 }
 
 fn show(bar: &Bar, job: &Job) {

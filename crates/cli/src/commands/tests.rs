@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::app::{self, World};
 use crate::client::Response;
-use crate::client::fake::{SUBSCRIPTION, Script, answer, pending};
+use crate::client::fake::{SUBSCRIPTION, Script, answer, away, pending};
 use crate::failure::Exit;
 
 const VAULTS: &str = "GET /subscriptions/S/providers/Microsoft.RecoveryServices/vaults?";

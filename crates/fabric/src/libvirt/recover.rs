@@ -26,6 +26,7 @@ pub(super) fn recover(shared: &Shared, scope: &RecoverScope) -> Result<Vec<Strin
     let left = left_overs(&scope.scratch_dir, &scope.socket_dir);
     let marker = format!("{}/", scope.socket_dir.display());
     let mut words = Vec::new();
+    let mut unsettled = BTreeSet::new();
     for info in &domains {
         let Ok(uuid) = Uuid::parse_str(&info.uuid) else { continue };
         let mut tell = |what: String| words.push(format!("{}: {what}", info.name));
@@ -33,7 +34,10 @@ pub(super) fn recover(shared: &Shared, scope: &RecoverScope) -> Result<Vec<Strin
         if info.state != DomainState::Off {
             match end_left_over(shared, uuid, &marker, traces) {
                 Ok(done) => done.into_iter().for_each(&mut tell),
-                Err(error) => tell(format!("left-overs not ended: {error}")),
+                Err(error) => {
+                    unsettled.insert(uuid);
+                    tell(format!("left-overs not ended: {error}"));
+                }
             }
         }
         if let Some(known) = scope.known.get(&uuid) {
@@ -43,13 +47,17 @@ pub(super) fn recover(shared: &Shared, scope: &RecoverScope) -> Result<Vec<Strin
             }
         }
     }
-    for (dir, _) in left {
+    // What a domain still needs to be recovered by stays for the next look.
+    let settled = |domain: &Option<Uuid>| domain.is_none_or(|uuid| !unsettled.contains(&uuid));
+    for (dir, _) in left.into_iter().filter(|(_, domain)| settled(domain)) {
         match fs::remove_dir_all(&dir) {
             Ok(()) => words.push(format!("removed {}", dir.display())),
             Err(error) => words.push(format!("{} stays: {error}", dir.display())),
         }
     }
-    remove_sockets(scope);
+    if unsettled.is_empty() {
+        remove_sockets(scope);
+    }
     Ok(words)
 }
 
@@ -96,10 +104,8 @@ fn end_left_over(
 ) -> Result<Vec<String>, FabricError> {
     let ours = shared.job_xml(uuid)?.is_some_and(|xml| xml.contains(marker));
     let mut words = Vec::new();
-    if ours || traces {
-        // First the guest: it may be standing still.
-        words.extend(thaw(shared, uuid));
-    }
+    // First the guest: it may be standing still.
+    let thawed = if ours || traces { thaw(shared, uuid) } else { Ok(None) };
     if ours {
         let (_, resumed) = shared.end_job(uuid, marker)?;
         words.push("ended a left-over backup job".to_owned());
@@ -110,19 +116,20 @@ fn end_left_over(
         shared.done(Call::Resume { domain: uuid.to_string() }, LIMIT)?;
         words.push("resumed the guest, which an I/O error had paused".to_owned());
     }
+    words.extend(thawed?);
     Ok(words)
 }
 
-fn thaw(shared: &Shared, uuid: Uuid) -> Option<String> {
+/// Thaws the guest if its agent says that it is frozen. One that does not say is taken for thawed:
+/// an agent that is not there has frozen nothing that a restart of it would not thaw.
+fn thaw(shared: &Shared, uuid: Uuid) -> Result<Option<String>, FabricError> {
     let status = r#"{"execute":"guest-fsfreeze-status"}"#;
-    let answer = shared.ask_agent(uuid, status, std::time::Duration::from_secs(5)).ok()?;
-    if !answer.contains("\"frozen\"") {
-        return None;
+    let answer = shared.ask_agent(uuid, status, std::time::Duration::from_secs(5));
+    if !answer.is_ok_and(|answer| answer.contains("\"frozen\"")) {
+        return Ok(None);
     }
-    Some(match shared.done(Call::Thaw { domain: uuid.to_string() }, LIMIT) {
-        Ok(()) => "thawed the guest".to_owned(),
-        Err(error) => format!("the guest is frozen and cannot be thawed: {error}"),
-    })
+    shared.done(Call::Thaw { domain: uuid.to_string() }, LIMIT)?;
+    Ok(Some("thawed the guest".to_owned()))
 }
 
 fn delete_unknown(

@@ -83,6 +83,19 @@ fn a_backup_is_kept_through_the_whole_day_that_was_named() {
 }
 
 #[test]
+fn waiting_outlives_a_restart_of_the_service() {
+    let (items, post, job) = (items_path(), format!("POST {V}{ITEM}/backup?"), job_path());
+    let mut script: Vec<(&str, Response)> = found_item(&items).into();
+    script.push((&post, pending("/op/1")));
+    script.push(("GET /op/1?", succeeded(Some(JOB))));
+    script.push((&job, one(a_job(Status::InProgress, None))));
+    script.extend([(job.as_str(), away()), (job.as_str(), away())]);
+    script.push((&job, one(a_job(Status::Completed, None))));
+    let ran = run("holdfast backup-now --vault v1 --item web1 --wait", script);
+    assert_eq!(ran.exit, Exit::Done);
+}
+
+#[test]
 fn waiting_ends_with_the_job() {
     let ends = [a_job(Status::InProgress, None), a_job(Status::CompletedWithWarnings, None)];
     prints(
