@@ -155,8 +155,17 @@ fn backed_up(lab: &Lab) -> Result<(Guest, Service)> {
 /// Begins a backup whose guest freezes and whose snapshot does not come: the guest's hook leaves
 /// the time to stall libvirt. Returns once the guest is frozen.
 fn freeze(lab: &Lab, service: &Service, guest: &Guest) -> Result<(String, Stall)> {
-    guest.sh("echo 3 > /run/hook-sleep")?;
+    guest.sh("echo 4 > /run/hook-sleep")?;
+    let sleeps = || -> Result<usize> {
+        let console = std::fs::read(&guest.console)?;
+        Ok(String::from_utf8_lossy(&console).matches("HOOK SLEEPS").count())
+    };
+    let before = sleeps()?;
     let job = service.begin_backup("vault1", &guest.name)?;
+    // Not sooner: a job that is there already would make the backup give way.
+    until("the guest's hook runs", Duration::from_secs(20), || {
+        Ok((sleeps()? > before).then_some(()))
+    })?;
     let stall = Stall::begin(lab, guest)?;
     until("the guest is seen frozen", Duration::from_secs(20), || {
         Ok((guest.is_frozen() == Some(true)).then_some(()))
