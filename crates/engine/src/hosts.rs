@@ -9,7 +9,7 @@
 //! that capture's own.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How often left-overs are looked for at most, where each look finds some.
 const RECOVERIES_MAX: u32 = 10;
+/// How long a request waits for somebody else's look.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Events within this time of each other are one look.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -57,6 +59,8 @@ pub(crate) struct Connected {
     /// Where sockets of its captures go; names what is ours on it.
     pub(crate) run_dir: PathBuf,
     seen: Mutex<Seen>,
+    /// Told after every look.
+    looked: Condvar,
     captures: RwLock<()>,
 }
 
@@ -66,6 +70,9 @@ struct Seen {
     problem: Option<Fault>,
     /// How often left-overs of an earlier process were looked for since the host was last away.
     recoveries: u32,
+    /// Looks that are under way, and that have ended.
+    looking: u32,
+    looks: u64,
 }
 
 impl Connected {
@@ -75,7 +82,8 @@ impl Connected {
             "The first look at this host is still under way; try again in a moment.",
         );
         let seen = Mutex::new(Seen { problem: Some(unseen), ..Seen::default() });
-        Self { host, hypervisor, run_dir, seen, captures: RwLock::default() }
+        let (looked, captures) = (Condvar::new(), RwLock::default());
+        Self { host, hypervisor, run_dir, seen, looked, captures }
     }
 
     /// To be held while a capture runs. Waits for a recovery that is under way.
@@ -89,23 +97,49 @@ impl Connected {
 
     /// Looks at the host now.
     fn look(&self) -> Result<(), FabricError> {
-        match self.hypervisor.inventory() {
-            Ok(domains) => {
-                self.with(|seen| {
-                    seen.domains = domains;
-                    seen.problem = None;
-                });
-                Ok(())
+        self.with(|seen| seen.looking += 1);
+        self.look_begun()
+    }
+
+    fn look_begun(&self) -> Result<(), FabricError> {
+        let found = self.hypervisor.inventory();
+        let fault = found.as_ref().err().map(faults::of_fabric);
+        let result = self.with(|seen| {
+            seen.looking -= 1;
+            seen.looks += 1;
+            if fault.is_some() {
+                seen.recoveries = 0;
             }
-            Err(error) => {
-                let fault = faults::of_fabric(&error);
-                self.with(|seen| {
-                    seen.problem = Some(fault);
-                    seen.recoveries = 0;
-                });
-                Err(error)
-            }
+            seen.problem = fault;
+            found.map(|domains| seen.domains = domains)
+        });
+        self.looked.notify_all();
+        result
+    }
+
+    /// Looks at the host on behalf of a request. Where a look is under way already, that one is
+    /// waited for, and not for long: a hypervisor that hangs holds up one request, not all.
+    fn look_for_request(&self) -> Result<(), FabricError> {
+        let mut seen = self.seen.lock().expect("nothing panics while it holds what was seen");
+        if seen.looking == 0 {
+            seen.looking += 1;
+            drop(seen);
+            return self.look_begun();
         }
+        let before = seen.looks;
+        let waited = self.looked.wait_timeout_while(seen, PATIENCE, |seen| seen.looks == before);
+        let (mut seen, timeout) = waited.expect("nothing panics while it holds what was seen");
+        if timeout.timed_out() {
+            let seconds = PATIENCE.as_secs();
+            let message = format!("{} has not answered for {seconds} s", self.host.uri);
+            let error = FabricError::HypervisorDown { message };
+            seen.problem = Some(faults::of_fabric(&error));
+            return Err(error);
+        }
+        let answers = seen.problem.is_none();
+        drop(seen);
+        // The look that was waited for may have begun before what is sought came to be.
+        if answers { self.look() } else { Ok(()) }
     }
 }
 
@@ -148,7 +182,7 @@ impl Hosts {
     /// Looks at all hosts now. What cannot be looked at shows in its status.
     fn look(&self) {
         for connected in self.all() {
-            if let Err(error) = connected.look() {
+            if let Err(error) = connected.look_for_request() {
                 tracing::warn!(host = connected.host.uri, %error, "the host cannot be reached");
             }
         }

@@ -4,6 +4,8 @@ mod house;
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use engine::{ImageFormat, NewVault, RestoreTarget};
@@ -82,6 +84,31 @@ fn a_host_is_connected_only_once_it_was_looked_at() {
         std::thread::sleep(Duration::from_millis(5));
     }
     panic!("the host was never looked at");
+}
+
+#[test]
+fn a_hypervisor_that_hangs_is_told_as_such_and_holds_up_nothing_known() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    house.hangs.store(true, Ordering::SeqCst);
+    let (sender, answers) = crossbeam_channel::unbounded();
+    for _ in 0..3 {
+        let (engine, sender) = (Arc::clone(&house.engine), sender.clone());
+        std::thread::spawn(move || sender.send(engine.vm("holdfast", "nobody").map(drop)));
+    }
+    // One of them looks and hangs; the others wait a while, and then say what is wrong.
+    let limit = Duration::from_secs(60);
+    for _ in 0..2 {
+        let answer = answers.recv_timeout(limit).expect("held up for ever");
+        assert_eq!(answer.expect_err("nobody knows").code, Code::HypervisorUnavailable);
+    }
+    assert!(house.engine.vm("holdfast", NAME).is_ok(), "what was seen stays known");
+    assert!(house.engine.items(&vault).is_ok_and(|items| items.len() == 1));
+    house.hangs.store(false, Ordering::SeqCst);
+    let answer = answers.recv_timeout(limit).expect("goes on");
+    let fault = answer.expect_err("unknown");
+    let codes = [Code::ResourceNotFound, Code::HypervisorUnavailable];
+    assert!(codes.contains(&fault.code), "{fault}");
 }
 
 #[track_caller]

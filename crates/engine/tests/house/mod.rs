@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ pub enum AtBegin {
 #[derive(Clone)]
 struct Gated {
     inner: FakeHost,
+    hangs: Arc<AtomicBool>,
     at_begin: Arc<Mutex<Option<AtBegin>>>,
 }
 
@@ -87,6 +88,9 @@ impl Host for Gated {
     }
 
     fn inventory(&self) -> Result<Vec<Domain>, FabricError> {
+        while self.hangs.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.inner.inventory()
     }
 
@@ -140,6 +144,8 @@ pub struct House {
     pub engine: Arc<Engine>,
     pub host: FakeHost,
     pub other: FakeHost,
+    /// Whether looks at the local host find no end.
+    pub hangs: Arc<AtomicBool>,
     at_begin: Arc<Mutex<Option<AtBegin>>>,
     seed: Arc<TestSeed>,
     dir: TempDir,
@@ -160,9 +166,16 @@ impl House {
         for (target, _) in disks {
             host.write(VM, target, MIB, &noise(1, 2 * MIB)).expect("written");
         }
-        let (seed, at_begin) = (Arc::new(TestSeed(AtomicU64::new(1))), Arc::default());
-        let engine = start(dir.path(), &host, &other, &at_begin, &seed);
-        Self { engine, host, other, at_begin, seed, dir }
+        let hangs = Arc::new(AtomicBool::new(false));
+        let at_begin = Arc::default();
+        let seed = Arc::new(TestSeed(AtomicU64::new(1)));
+        let local = Gated {
+            inner: host.clone(),
+            hangs: Arc::clone(&hangs),
+            at_begin: Arc::clone(&at_begin),
+        };
+        let engine = start(dir.path(), local, &other, &seed);
+        Self { engine, host, other, hangs, at_begin, seed, dir }
     }
 
     /// With one qcow2 disk.
@@ -182,12 +195,17 @@ impl House {
 
     /// Ends the engine, and starts another one on the same directory once `between` has been there.
     pub fn restart(self, between: impl FnOnce(&Path)) -> Self {
-        let Self { engine, host, other, at_begin, seed, dir } = self;
+        let Self { engine, host, other, hangs, at_begin, seed, dir } = self;
         drop(engine);
         host.process_dies();
         between(&dir.path().join("data"));
-        let engine = start(dir.path(), &host, &other, &at_begin, &seed);
-        Self { engine, host, other, at_begin, seed, dir }
+        let local = Gated {
+            inner: host.clone(),
+            hangs: Arc::clone(&hangs),
+            at_begin: Arc::clone(&at_begin),
+        };
+        let engine = start(dir.path(), local, &other, &seed);
+        Self { engine, host, other, hangs, at_begin, seed, dir }
     }
 
     /// A vault in this region.
@@ -266,17 +284,10 @@ pub fn noise(seed: u64, length: u64) -> Vec<u8> {
     bytes
 }
 
-fn start(
-    dir: &Path,
-    host: &FakeHost,
-    other: &FakeHost,
-    at_begin: &Arc<Mutex<Option<AtBegin>>>,
-    seed: &Arc<TestSeed>,
-) -> Arc<Engine> {
+fn start(dir: &Path, local: Gated, other: &FakeHost, seed: &Arc<TestSeed>) -> Arc<Engine> {
     let mut config = Config::new(dir.join("data"));
     config.run_dir = Some(dir.join("run"));
     config.scratch_dir = dir.join("scratch");
-    let local = Gated { inner: host.clone(), at_begin: Arc::clone(at_begin) };
     let other = other.clone();
     let connect = move |host: &model::host::Host| -> Arc<dyn Host> {
         match host.uri.as_str() {
