@@ -7,7 +7,8 @@
 //! - Whoever writes a temporary file holds a lock on it (`flock`, gone with the process), so that
 //!   another process can tell debris from work in progress. The lock protects nothing else.
 //! - A full file system still allows what makes room: see [`reserve`].
-//! - Only regular files are objects. What else lies under an object's name cannot make a reader wait.
+//! - Only regular files are objects. What else lies under an object's name cannot make a reader
+//!   wait.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -1,9 +1,9 @@
 //! Room kept back, so that a full file system still allows what makes room.
 //!
-//! A file of allocated blocks lies beside the objects. Data is taken only while it is whole. Entries
-//! of the log may use all of its room up, indexes (which a collector writes anew) all but a quarter;
-//! each takes little more than it needs, so that others at work find nothing to grab. Where room is
-//! made, the reserve is filled up first.
+//! A file of allocated blocks lies beside the objects. Data is taken only while it is whole.
+//! Entries of the log may use all of its room up, indexes (which a collector writes anew) all but a
+//! quarter; each takes little more than it needs, so that others at work find nothing to grab.
+//! Where room is made, the reserve is filled up first.
 
 use std::fs::OpenOptions;
 use std::io;
