@@ -387,9 +387,9 @@ fn of_a_hundred_that_race_for_a_virtual_machine_one_wins() {
             let racers: Vec<_> = (1..=100).map(racer).collect();
             racers.into_iter().map(|racer| racer.join().expect("no panic")).collect()
         });
-        let by_us = vault.id;
-        let lost = |outcome: &&Result<(), LedgerError>| {
-            matches!(outcome, Err(LedgerError::VmTaken { vault }) if *vault == by_us)
+        let lost = |outcome: &&Result<(), LedgerError>| match outcome {
+            Err(LedgerError::VmTaken { vault: by }) => *by == vault.id,
+            _ => false,
         };
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
         assert_eq!(outcomes.iter().filter(lost).count(), 99);
