@@ -143,8 +143,10 @@ fn a_wrong_key_and_a_damaged_pack_are_told_as_such() -> Result<()> {
     service.start_again()?;
     assert_restores(&lab, &service, &guest)?;
 
+    let is_pack = |path: &PathBuf| path.components().any(|part| part.as_os_str() == "packs");
     let pack = files(&service.data.join("stores"))?
         .into_iter()
+        .filter(is_pack)
         .max_by_key(|path| path.metadata().map(|data| data.len()).unwrap_or(0))
         .context("no pack")?;
     let mut bytes = fs::read(&pack)?;
