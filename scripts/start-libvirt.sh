@@ -8,6 +8,8 @@
 set -euo pipefail
 own=/run/holdfast/libvirt
 
+# Whether such a process lives; one that is dead and not reaped yet does not.
+lives() { ps -C "$1" -o stat= | grep -qv '^Z'; } # PROGRAM[,PROGRAM]
 answers() { timeout 10 virsh -q -c qemu:///system version >/dev/null 2>&1; }
 
 # The process of a pid file, if it still is the program that we started.
@@ -36,7 +38,7 @@ stop() {
 start_by_hand() {
   mkdir -p "$own"
   chmod 711 "${own%/*}" "$own"
-  if [ ! -S /run/libvirt/virtlogd-sock ] || ! pgrep -x virtlogd >/dev/null; then
+  if [ ! -S /run/libvirt/virtlogd-sock ] || ! lives virtlogd; then
     virtlogd -d -p "$own/virtlogd.pid"
   fi
   give_kvm_its_group
@@ -66,7 +68,7 @@ start() {
   command -v virsh >/dev/null || { echo "libvirt is not installed" >&2; exit 1; }
   if [ -d /run/systemd/system ]; then
     systemctl start libvirtd.service 2>/dev/null || systemctl start virtqemud.service
-  elif ! pgrep -x libvirtd > /dev/null && ! pgrep -x virtqemud > /dev/null; then
+  elif ! lives libvirtd,virtqemud; then
     # One that is there but busy only needs patience.
     start_by_hand
   fi
