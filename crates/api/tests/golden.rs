@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
-use model::item::{Item, LastBackup, ProtectionState};
+use model::item::{DiskSelection, Item, LastBackup, ProtectionState};
 use model::job::{self, Job, JobId, Operation, Status, Task};
 use model::point::{Consistency, Point, PointId};
 use model::policy::Policy;
@@ -98,8 +98,10 @@ fn an_item() -> Item {
         vm: id(0x5555_5555),
         vm_name: "VM1".to_owned(),
         vm_resource_group: "RG1".to_owned(),
-        policy: "EnhancedPolicy".to_owned(),
+        policy: Some("EnhancedPolicy".to_owned()),
         state: ProtectionState::Protected,
+        deletion: None,
+        disks: DiskSelection::All,
         last_backup: Some(LastBackup {
             status: Status::Completed,
             at: at("2026-09-14T08:05:53.4341049Z"),

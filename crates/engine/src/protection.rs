@@ -2,7 +2,7 @@
 
 use ledger::LedgerError;
 use model::fault::{Code, Fault};
-use model::item::{Item, ProtectionState};
+use model::item::{DiskSelection, Item, ProtectionState};
 use model::job::{JobId, Operation};
 use model::vault::Vault;
 use model::vm::Vm;
@@ -61,7 +61,7 @@ impl Engine {
         let protected = self.protection_of(&vm)?;
         let by = protected.as_ref().map(|(vault, _)| (vault.id, vault.name.as_str()));
         let item = match (protection::enable(vault, &vm, by)?, &protected) {
-            (Enable::Update, Some((_, item))) => Item { policy: policy.name, ..item.clone() },
+            (Enable::Update, Some((_, item))) => Item { policy: Some(policy.name), ..item.clone() },
             _ => self.new_item(vault, &vm, policy.name),
         };
         if protected.is_some() {
@@ -80,8 +80,10 @@ impl Engine {
             vm: vm.uuid,
             vm_name: vm.name.clone(),
             vm_resource_group: vm.resource_group.clone(),
-            policy,
+            policy: Some(policy),
             state: ProtectionState::IrPending,
+            deletion: None,
+            disks: DiskSelection::All,
             last_backup: None,
             chain: None,
             created_at: self.world.clock.now(),
@@ -105,7 +107,7 @@ impl Engine {
     fn configured(&self, vault: &Vault, item: &Item) -> Result<JobId, Fault> {
         let properties = vec![
             ("VM Name".to_owned(), item.vm_name.clone()),
-            ("Policy Name".to_owned(), item.policy.clone()),
+            ("Policy Name".to_owned(), item.policy.clone().unwrap_or_default()),
         ];
         let new = NewJob {
             vault: vault.id,

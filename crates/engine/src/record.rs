@@ -43,7 +43,7 @@ pub(crate) fn of_snapshot(backup: &Backup, job: JobId, snapshot: &Snapshot) -> P
         region: vault.region.clone(),
         vault_id: arm_id::vault(&subscription, &vault.resource_group, vault.name.as_str()),
         vault_name: vault.name.to_string(),
-        policy_name: item.policy.clone(),
+        policy_name: item.policy.clone().unwrap_or_default(),
         taken_at: snapshot.taken_at.to_string(),
         consistency: snapshot.consistency.azure_name().to_owned(),
         retain_until: Some(backup.retain_until.to_string()),

@@ -21,10 +21,14 @@ pub struct Item {
     pub vm_name: String,
     /// The VM's resource group when it was enabled, for the same reason.
     pub vm_resource_group: String,
-    /// The policy, by name; in the same vault.
-    pub policy: String,
+    /// The policy, by name; in the same vault. None while its protection is stopped.
+    pub policy: Option<String>,
     /// Where its protection stands.
     pub state: ProtectionState,
+    /// Set while it is deleted but can still be brought back (soft delete).
+    pub deletion: Option<Deletion>,
+    /// Which of the VM's disks are backed up.
+    pub disks: DiskSelection,
     /// How its last backup ended, if one did.
     pub last_backup: Option<LastBackup>,
     /// From where the next incremental can be read, if from anywhere.
@@ -40,20 +44,63 @@ pub enum ProtectionState {
     IrPending,
     /// Enabled, with at least one recovery point.
     Protected,
+    /// Not backed up any more; its points are kept until somebody deletes them.
+    ProtectionStopped,
+    /// Not backed up any more; its points are kept as the policy says, and expire.
+    BackupsSuspended,
 }
 
 impl ProtectionState {
+    /// Every state.
+    pub const ALL: [Self; 4] =
+        [Self::IrPending, Self::Protected, Self::ProtectionStopped, Self::BackupsSuspended];
+
     /// Azure's name.
     pub const fn azure_name(self) -> &'static str {
         match self {
             Self::IrPending => "IRPending",
             Self::Protected => "Protected",
+            Self::ProtectionStopped => "ProtectionStopped",
+            Self::BackupsSuspended => "BackupsSuspended",
         }
     }
 
     /// The state with this Azure name.
     pub fn from_azure_name(name: &str) -> Option<Self> {
-        [Self::IrPending, Self::Protected].into_iter().find(|state| state.azure_name() == name)
+        Self::ALL.into_iter().find(|state| state.azure_name() == name)
+    }
+}
+
+/// An item's deletion, until its data is really gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// When it was deleted.
+    pub at: Timestamp,
+    /// Until when it can be brought back: the vault's period at the time of the deletion counts.
+    pub until: Timestamp,
+}
+
+/// Which disks of a VM are backed up, by their numbers (LUN): Azure's numbers of data disks. The OS
+/// disk has none and is always backed up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum DiskSelection {
+    /// All of them.
+    #[default]
+    All,
+    /// The OS disk and these.
+    Only(Vec<u32>),
+    /// All but these.
+    Except(Vec<u32>),
+}
+
+impl DiskSelection {
+    /// Whether the disk with this number is backed up; `None` is the OS disk.
+    pub fn holds(&self, lun: Option<u32>) -> bool {
+        match (self, lun) {
+            (Self::All, _) | (_, None) => true,
+            (Self::Only(luns), Some(lun)) => luns.contains(&lun),
+            (Self::Except(luns), Some(lun)) => !luns.contains(&lun),
+        }
     }
 }
 

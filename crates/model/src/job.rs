@@ -47,11 +47,24 @@ pub enum Operation {
     Backup,
     /// Gives a recovery point back.
     Restore,
+    /// Stops protection and keeps the recovery points.
+    DisableBackup,
+    /// Stops protection and deletes the item with its recovery points.
+    DeleteBackupData,
+    /// Brings a deleted item back.
+    Undelete,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 3] = [Self::ConfigureBackup, Self::Backup, Self::Restore];
+    pub const ALL: [Self; 6] = [
+        Self::ConfigureBackup,
+        Self::Backup,
+        Self::Restore,
+        Self::DisableBackup,
+        Self::DeleteBackupData,
+        Self::Undelete,
+    ];
 
     /// Azure's name.
     pub const fn azure_name(self) -> &'static str {
@@ -59,6 +72,9 @@ impl Operation {
             Self::ConfigureBackup => "ConfigureBackup",
             Self::Backup => "Backup",
             Self::Restore => "Restore",
+            Self::DisableBackup => "DisableBackup",
+            Self::DeleteBackupData => "DeleteBackupData",
+            Self::Undelete => "Undelete",
         }
     }
 

@@ -18,9 +18,37 @@ pub(crate) mod tenancy;
 pub(crate) mod vaults;
 pub(crate) mod vms;
 
-/// 200 with a list in one page.
-fn list<T: Serialize>(entries: impl IntoIterator<Item = T>) -> Reply {
-    Reply::ok(&List::whole(entries.into_iter().collect()))
+/// Entries on one page of a list.
+const PAGE: usize = 200;
+
+/// 200 with one page of a list: the one that the request's `$skipToken` names, at most `$top`
+/// entries long. The token is the number of entries before the page, which is enough for lists that
+/// hardly change; only the entries of the page are rendered, so give an iterator that renders.
+fn list<T: Serialize>(call: &Call, entries: impl IntoIterator<Item = T>) -> Result<Reply, Fault> {
+    let number = |name: &str| match call.query(name).filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(text) => text
+            .parse::<usize>()
+            .map(Some)
+            .map_err(|_| bad_request(format!("{name} '{text}' is not a number of entries."))),
+    };
+    let (skip, top) = (number("$skipToken")?.unwrap_or(0), number("$top")?.unwrap_or(PAGE));
+    let top = top.clamp(1, PAGE);
+    let mut entries = entries.into_iter().skip(skip);
+    let value: Vec<T> = entries.by_ref().take(top).collect();
+    let more = entries.next().is_some();
+    let next_link = more.then(|| next_page(call, &skip.saturating_add(top).to_string()));
+    Ok(Reply::ok(&List { value, next_link }))
+}
+
+/// The URL of the list that was asked for, from the entry that `token` names.
+fn next_page(call: &Call, token: &str) -> String {
+    let kept = call.query.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("$skipToken"));
+    let mut link = format!("{}{}?", call.base, path::encoded(&call.path));
+    for (name, value) in kept {
+        link += &format!("{}={}&", path::encoded(name), path::encoded(value));
+    }
+    link + &format!("$skipToken={}", path::encoded(token))
 }
 
 /// 202 for a long-running operation on the resource with this ARM id: where its status and its

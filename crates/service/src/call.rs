@@ -27,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) service: Arc<Service>,
     /// Where the client found the API, such as `https://localhost:8443`.
     pub(crate) base: String,
+    /// The path as it was asked for, decoded, without doubled slashes.
+    pub(crate) path: String,
     /// The values of the route's names, in the letters the client sent.
     pub(crate) names: Vec<(&'static str, String)>,
     pub(crate) query: Vec<(String, String)>,
@@ -77,6 +79,14 @@ impl Call {
         }
         serde_json::from_slice(&self.body)
             .map_err(|error| bad(format!("The body is not what is expected here: {error}.")))
+    }
+
+    /// Whether the caller may do this to the resource with this ARM id too: for ids inside bodies.
+    /// The URL's own resource needs no such call.
+    ///
+    /// Only Owners get as far as a handler, and they may do everything here.
+    pub(crate) fn require(&self, _action: &str, _id: &str) -> Result<(), Fault> {
+        Ok(())
     }
 
     /// The vault that the URL names.

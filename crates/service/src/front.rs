@@ -142,7 +142,8 @@ async fn respond(
         Access::Open | Access::Needs(_) => None,
     };
     let (service, request_id) = (Arc::clone(service), request_id.to_owned());
-    let call = Call { service, base, names, query, body, request_id };
+    let path = format!("/{}", segments.join("/"));
+    let call = Call { service, base, path, names, query, body, request_id };
     let run = move || run(&call, route, caller);
     tokio::task::spawn_blocking(run).await.unwrap_or_else(|_| Err(Reply::fault(&bug())))
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
-use model::item::{Item, LastBackup, ProtectionState};
+use model::item::{DiskSelection, Item, LastBackup, ProtectionState};
 use model::job::{Job, JobId, Operation, Status};
 use model::point::{Consistency, Point, PointDisk, PointId};
 use reqwest::{Method, StatusCode};
@@ -67,8 +67,10 @@ fn item(vault: Uuid, number: u128, name: &str) -> Item {
         vm: Uuid::from_u128(100 + number),
         vm_name: name.to_owned(),
         vm_resource_group: "Prod".to_owned(),
-        policy: "DefaultPolicy".to_owned(),
+        policy: Some("DefaultPolicy".to_owned()),
         state: ProtectionState::Protected,
+        deletion: None,
+        disks: DiskSelection::All,
         last_backup: Some(LastBackup {
             status: Status::Completed,
             at: at("2026-11-03T08:00:00Z"),

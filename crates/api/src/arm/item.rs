@@ -230,6 +230,7 @@ pub fn render(facts: Facts<'_>) -> Item {
     let vault_id = vault::id(subscription, vault);
     let vm_id = arm_id::vm(subscription, &item.vm_resource_group, &item.vm_name);
     let tail = arm_id::vm_tail(&item.vm_resource_group, &item.vm_name);
+    let policy = item.policy.as_deref();
     let last = item.last_backup.as_ref();
     let failed = last.is_some_and(|backup| backup.status == Status::Failed);
     let properties = ItemProperties {
@@ -250,8 +251,8 @@ pub fn render(facts: Facts<'_>) -> Item {
         workload_type: "VM".to_owned(),
         container_name: tail.clone(),
         source_resource_id: vm_id,
-        policy_id: arm_id::policy(&vault_id, &item.policy),
-        policy_name: item.policy.clone(),
+        policy_id: policy.map(|name| arm_id::policy(&vault_id, name)).unwrap_or_default(),
+        policy_name: policy.unwrap_or_default().to_owned(),
         last_recovery_point: facts.newest_point.map(time::moment),
         vault_id: format!("{}{vault_id}", facts.base),
         is_archive_enabled: false,
@@ -280,7 +281,7 @@ pub fn render_status(
             fabric_name: "Azure".to_owned(),
             protected_item_name: format!("vm;{tail}"),
             container_name: tail,
-            policy_name: item.policy.clone(),
+            policy_name: item.policy.clone().unwrap_or_default(),
         }
     });
     let status = if by.is_some() { "Protected" } else { "NotProtected" };

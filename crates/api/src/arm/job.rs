@@ -234,7 +234,10 @@ fn volume(bytes: u64) -> String {
 fn internal_bag(job: &ModelJob) -> BTreeMap<String, String> {
     let creates = job.tasks.iter().any(|task| task.name == job::CREATE_VM);
     let (key, value) = match job.operation {
-        Operation::ConfigureBackup => return BTreeMap::new(),
+        Operation::ConfigureBackup
+        | Operation::DisableBackup
+        | Operation::DeleteBackupData
+        | Operation::Undelete => return BTreeMap::new(),
         Operation::Backup => ("IsInstantRpJob", "False"),
         Operation::Restore if creates => ("restoreLocationType", ALTERNATE_LOCATION),
         Operation::Restore => ("restoreLocationType", RESTORE_DISKS),

@@ -8,7 +8,7 @@ use expect_test::{Expect, expect};
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
 use model::host::Host;
-use model::item::{Item, ProtectionState};
+use model::item::{DiskSelection, Item, ProtectionState};
 use model::job::{DiskProgress, Job, JobId, Operation, Status, Task};
 use model::point::{Consistency, Point, PointDisk, PointId};
 use model::policy::Policy;
@@ -127,8 +127,10 @@ fn an_item() -> item::Item {
         vm: Uuid::from_u128(7),
         vm_name: "web1".to_owned(),
         vm_resource_group: "holdfast".to_owned(),
-        policy: "DefaultPolicy".to_owned(),
+        policy: Some("DefaultPolicy".to_owned()),
         state: ProtectionState::IrPending,
+        deletion: None,
+        disks: DiskSelection::All,
         last_backup: None,
         chain: None,
         created_at: at(0),

@@ -18,8 +18,10 @@ impl Stored for Item {
             vm: record.uuid("vm")?,
             vm_name: record.text("vm_name")?,
             vm_resource_group: record.text("vm_resource_group")?,
-            policy: record.text("policy")?,
+            policy: record.text_if_any("policy")?,
             state: record.named("state", ProtectionState::from_azure_name)?,
+            deletion: record.json_if_any("deletion_json")?,
+            disks: record.json("disks_json")?,
             last_backup: record.json_if_any("last_backup_json")?,
             chain: record.json_if_any("chain_json")?,
             created_at: record.time("created_at")?,
@@ -37,6 +39,8 @@ fn with_columns<T>(item: &Item, write: impl FnOnce(&[(&str, &dyn ToSql)]) -> T) 
         ":vm_resource_group": item.vm_resource_group,
         ":policy": item.policy,
         ":state": item.state.azure_name(),
+        ":deletion": item.deletion.as_ref().map(json),
+        ":disks": json(&item.disks),
         ":last_backup": item.last_backup.as_ref().map(json),
         ":chain": item.chain.as_ref().map(json),
         ":created_at": time(item.created_at),
@@ -48,9 +52,9 @@ pub(super) fn create(db: &Connection, item: &Item) -> Result<(), LedgerError> {
         return Err(LedgerError::VmTaken { vault: holder.vault });
     }
     let sql = "INSERT INTO item (id, vault, vm, vm_name, vm_resource_group, policy, state,
-             last_backup_json, chain_json, created_at)
-         VALUES (:id, :vault, :vm, :vm_name, :vm_resource_group, :policy, :state, :last_backup,
-             :chain, :created_at)";
+             deletion_json, disks_json, last_backup_json, chain_json, created_at)
+         VALUES (:id, :vault, :vm, :vm_name, :vm_resource_group, :policy, :state, :deletion,
+             :disks, :last_backup, :chain, :created_at)";
     with_columns(item, |columns| run(db, sql, columns))?;
     Ok(())
 }
@@ -61,7 +65,7 @@ pub(super) fn update(db: &Connection, item: &Item) -> Result<(), LedgerError> {
     }
     let sql = "UPDATE item SET vault = :vault, vm = :vm, vm_name = :vm_name,
              vm_resource_group = :vm_resource_group, policy = :policy, state = :state,
-             last_backup_json = :last_backup, chain_json = :chain, created_at = :created_at
+             deletion_json = :deletion, disks_json = :disks, last_backup_json = :last_backup, chain_json = :chain, created_at = :created_at
          WHERE id = :id";
     with_columns(item, |columns| run_on_one(db, sql, columns))
 }

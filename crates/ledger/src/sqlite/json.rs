@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 use model::fault::{Code, Fault};
-use model::item::{Chain, ChainDisk, LastBackup};
+use model::item::{Chain, ChainDisk, Deletion, DiskSelection, LastBackup};
 use model::job::{DiskProgress, Status, Task};
 use model::point::{PointDisk, PointId};
 use model::policy::Schedule;
@@ -178,6 +178,52 @@ impl Nested for DiskProgress {
             done_bytes: row.done_bytes,
             new_bytes: row.new_bytes,
             stored_bytes: row.stored_bytes,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct DeletionRow {
+    at: String,
+    until: String,
+}
+
+impl Nested for Deletion {
+    type Row = DeletionRow;
+
+    fn to_row(&self) -> DeletionRow {
+        DeletionRow { at: self.at.to_row(), until: self.until.to_row() }
+    }
+
+    fn from_row(row: DeletionRow) -> Result<Self, Unknown> {
+        Ok(Self { at: Timestamp::from_row(row.at)?, until: Timestamp::from_row(row.until)? })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum DiskSelectionRow {
+    All,
+    Only(Vec<u32>),
+    Except(Vec<u32>),
+}
+
+impl Nested for DiskSelection {
+    type Row = DiskSelectionRow;
+
+    fn to_row(&self) -> DiskSelectionRow {
+        match self {
+            Self::All => DiskSelectionRow::All,
+            Self::Only(luns) => DiskSelectionRow::Only(luns.clone()),
+            Self::Except(luns) => DiskSelectionRow::Except(luns.clone()),
+        }
+    }
+
+    fn from_row(row: DiskSelectionRow) -> Result<Self, Unknown> {
+        Ok(match row {
+            DiskSelectionRow::All => Self::All,
+            DiskSelectionRow::Only(luns) => Self::Only(luns),
+            DiskSelectionRow::Except(luns) => Self::Except(luns),
         })
     }
 }

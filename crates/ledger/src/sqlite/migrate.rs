@@ -11,7 +11,10 @@ use super::failed;
 use crate::port::LedgerError;
 
 /// The migrations, oldest first; the first one makes version 1.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_first.sql"),
+    include_str!("../../migrations/0002_item_lifecycle.sql"),
+];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.
 const APPLICATION_ID: i64 = 0x4866_4c64;
@@ -21,9 +24,22 @@ const APPLICATION_ID: i64 = 0x4866_4c64;
 #[error("the file is an SQLite database, but no ledger of Holdfast")]
 struct NotALedger;
 
+/// A migration left a reference to a record that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("a migration broke {count} references between records; nothing was changed")]
+struct BrokenReferences {
+    count: i64,
+}
+
 /// Applies the migrations that the ledger lacks.
+///
+/// References are not checked while a migration makes a table anew, and all of them before the
+/// change is committed: SQLite's own procedure, which it has no other for.
 pub(super) fn up_to_date(connection: &mut Connection) -> Result<(), LedgerError> {
-    apply(connection, MIGRATIONS)
+    connection.pragma_update(None, "foreign_keys", false).map_err(failed)?;
+    let applied = apply(connection, MIGRATIONS);
+    connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+    applied
 }
 
 fn apply(connection: &mut Connection, migrations: &[&str]) -> Result<(), LedgerError> {
@@ -45,6 +61,10 @@ fn apply(connection: &mut Connection, migrations: &[&str]) -> Result<(), LedgerE
     }
     for migration in lacking {
         transaction.execute_batch(migration).map_err(failed)?;
+    }
+    let count = number(&transaction, "SELECT count(*) FROM pragma_foreign_key_check")?;
+    if count > 0 {
+        return Err(LedgerError::Database(Box::new(BrokenReferences { count })));
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction.pragma_update(None, "user_version", known).map_err(failed)?;

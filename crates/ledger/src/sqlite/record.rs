@@ -108,6 +108,10 @@ impl Record<'_> {
         self.get(column)
     }
 
+    pub(super) fn text_if_any(&self, column: &str) -> Result<Option<String>, LedgerError> {
+        self.get(column)
+    }
+
     pub(super) fn number<T>(&self, column: &str) -> Result<T, LedgerError>
     where
         T: TryFrom<i64, Error: std::fmt::Display>,

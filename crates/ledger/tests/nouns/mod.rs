@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
 use model::host::Host;
-use model::item::{Chain, ChainDisk, Item, ProtectionState};
+use model::item::{Chain, ChainDisk, DiskSelection, Item, ProtectionState};
 use model::job::{DiskProgress, Job, JobId, Operation, Status, TAKE_SNAPSHOT, Task};
 use model::point::{Consistency, Point, PointDisk, PointId};
 use model::policy::DEFAULT_POLICY;
@@ -45,8 +45,10 @@ pub fn item(number: u128, vault: &Vault) -> Item {
         vm: Uuid::from_u128(1_000 + number),
         vm_name: format!("vm-{number}"),
         vm_resource_group: "Machines".to_owned(),
-        policy: DEFAULT_POLICY.to_owned(),
+        policy: Some(DEFAULT_POLICY.to_owned()),
         state: ProtectionState::IrPending,
+        deletion: None,
+        disks: DiskSelection::All,
         last_backup: None,
         chain: None,
         created_at: moment(number),

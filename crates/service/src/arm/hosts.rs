@@ -12,7 +12,7 @@ use crate::call::{Call, Reply};
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     let subscription = call.subscription();
     let hosts = call.engine().hosts()?;
-    Ok(list(hosts.iter().map(|status| render(&subscription, status))))
+    list(call, hosts.iter().map(|status| render(&subscription, status)))
 }
 
 /// `PUT …/providers/Holdfast.Fabric/hosts/{name}`: registers a connection. The host gets a name of

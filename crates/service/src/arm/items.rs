@@ -24,7 +24,7 @@ pub(crate) fn protectable(call: &Call) -> Result<Reply, Fault> {
     let mut vms = call.engine().protectable(&found)?;
     vms.retain(|vm| filter.passes_vms() && filter.passes("friendlyName", &vm.name));
     let render = |vm| container::render_protectable(&subscription, &vault_id, vm);
-    Ok(list(vms.iter().map(render)))
+    list(call, vms.iter().map(render))
 }
 
 /// `GET V/backupProtectionContainers`
@@ -35,7 +35,7 @@ pub(crate) fn containers(call: &Call) -> Result<Reply, Fault> {
     let mut items = call.engine().items(&vault)?;
     let registered = filter.passes_vms() && filter.passes("status", "Registered");
     items.retain(|item| registered && filter.passes("friendlyName", &item.vm_name));
-    Ok(list(items.iter().map(|item| container::render(&subscription, &vault_id, item))))
+    list(call, items.iter().map(|item| container::render(&subscription, &vault_id, item)))
 }
 
 /// `GET V/backupProtectedItems`
@@ -46,10 +46,10 @@ pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     items.retain(|item| {
         filter.passes_vms()
             && filter.passes("friendlyName", &item.vm_name)
-            && filter.passes("policyName", &item.policy)
+            && filter.passes("policyName", item.policy.as_deref().unwrap_or_default())
     });
     let rendered = items.iter().map(|item| render(call, &vault, item));
-    Ok(list(rendered.collect::<Result<Vec<_>, _>>()?))
+    list(call, rendered.collect::<Result<Vec<_>, _>>()?)
 }
 
 /// `GET ITEM`
@@ -159,6 +159,7 @@ fn vm_of<'a>(call: &Call, id: &'a str) -> Result<(&'a str, &'a str), Fault> {
     let (group, vm) = (named("resourceGroups"), named("virtualMachines"));
     match (group, vm) {
         (Some(group), Some(vm)) if subscription.eq_ignore_ascii_case(&call.subscription()) => {
+            call.require("Microsoft.Compute/virtualMachines/read", id)?;
             Ok((group, vm))
         }
         _ => {

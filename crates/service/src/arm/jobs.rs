@@ -27,7 +27,7 @@ pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     let items = items(call, &vault)?;
     let (vault_id, now) = (vault_id(call, &vault), call.now());
     let render = |job: &Job| shape::render_entry(&vault_id, items.get(&job.item), job, now);
-    Ok(list(jobs.iter().map(render)))
+    list(call, jobs.iter().map(render))
 }
 
 /// `GET V/backupJobs/J`

@@ -27,7 +27,7 @@ pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
         from.is_none_or(|from| point.taken_at >= from) && to.is_none_or(|to| point.taken_at <= to)
     });
     let item_id = arm_id::item(&vault_id(call, &vault), &item);
-    Ok(list(points.iter().map(|point| shape::render(&item_id, point))))
+    list(call, points.iter().map(|point| shape::render(&item_id, point)))
 }
 
 /// `GET ITEM/recoveryPoints/P`

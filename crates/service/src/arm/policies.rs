@@ -13,11 +13,11 @@ use crate::call::{Call, Reply};
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     let vault = call.vault()?;
     if !call.filter()?.passes_vms() {
-        return Ok(list::<shape::Policy>([]));
+        return list::<shape::Policy>(call, []);
     }
     let items = call.engine().items(&vault)?;
     let policies = call.engine().policies(&vault)?;
-    Ok(list(policies.iter().map(|policy| render(call, &vault, policy, &items))))
+    list(call, policies.iter().map(|policy| render(call, &vault, policy, &items)))
 }
 
 /// `GET V/backupPolicies/P`
@@ -29,7 +29,9 @@ pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
 }
 
 fn render(call: &Call, vault: &Vault, policy: &Policy, items: &[Item]) -> shape::Policy {
-    let follows = |item: &&Item| item.policy.eq_ignore_ascii_case(&policy.name);
+    let follows = |item: &&Item| {
+        item.policy.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&policy.name))
+    };
     let count = items.iter().filter(follows).count();
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     shape::render(&call.subscription(), vault, policy, count)

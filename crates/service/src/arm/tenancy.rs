@@ -12,12 +12,12 @@ use crate::call::{Call, Reply};
 
 /// `GET /tenants`
 pub(crate) fn tenants(call: &Call) -> Result<Reply, Fault> {
-    Ok(list([tenancy::tenant(&call.engine().tenancy())]))
+    list(call, [tenancy::tenant(&call.engine().tenancy())])
 }
 
 /// `GET /subscriptions`
 pub(crate) fn subscriptions(call: &Call) -> Result<Reply, Fault> {
-    Ok(list([tenancy::subscription(&call.engine().tenancy())]))
+    list(call, [tenancy::subscription(&call.engine().tenancy())])
 }
 
 /// `GET /subscriptions/S`
@@ -33,14 +33,14 @@ pub(crate) fn locations(call: &Call) -> Result<Reply, Fault> {
     let vaults = engine.vaults()?.into_iter().map(|vault| vault.region);
     let regions: BTreeSet<String> = hosts.chain(groups).chain(vaults).collect();
     let subscription = call.subscription();
-    Ok(list(regions.iter().map(|region| tenancy::location(&subscription, region))))
+    list(call, regions.iter().map(|region| tenancy::location(&subscription, region)))
 }
 
 /// `GET …/resourceGroups`
 pub(crate) fn groups(call: &Call) -> Result<Reply, Fault> {
     let subscription = call.subscription();
     let groups = call.engine().resource_groups()?;
-    Ok(list(groups.iter().map(|group| tenancy::group(&subscription, group))))
+    list(call, groups.iter().map(|group| tenancy::group(&subscription, group)))
 }
 
 /// `GET …/resourceGroups/G`

@@ -12,7 +12,7 @@ use crate::call::{Call, Reply};
 /// `GET …/subscriptions/S/providers/Microsoft.RecoveryServices/vaults`
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     let vaults = call.engine().vaults()?;
-    Ok(list(vaults.iter().map(|vault| render(call, vault))))
+    list(call, vaults.iter().map(|vault| render(call, vault)))
 }
 
 /// `GET …/resourceGroups/G/providers/Microsoft.RecoveryServices/vaults`
@@ -20,7 +20,7 @@ pub(crate) fn list_of_group(call: &Call) -> Result<Reply, Fault> {
     let group = tenancy::find_group(call)?.name;
     let mut vaults = call.engine().vaults()?;
     vaults.retain(|vault| vault.resource_group.eq_ignore_ascii_case(&group));
-    Ok(list(vaults.iter().map(|vault| render(call, vault))))
+    list(call, vaults.iter().map(|vault| render(call, vault)))
 }
 
 /// `GET V`

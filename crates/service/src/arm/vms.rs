@@ -37,7 +37,7 @@ pub(crate) fn instance_view(call: &Call) -> Result<Reply, Fault> {
 
 fn render_list(call: &Call, vms: &[Vm]) -> Result<Reply, Fault> {
     let uris = host_uris(call)?;
-    Ok(list(vms.iter().map(|vm| render(call, vm, &uris))))
+    list(call, vms.iter().map(|vm| render(call, vm, &uris)))
 }
 
 fn host_uris(call: &Call) -> Result<HashMap<Uuid, String>, Fault> {

@@ -65,3 +65,23 @@ fn another_programs_database_is_refused_and_left_alone() {
         assert_eq!(number(&db, "PRAGMA application_id").expect("reads"), 0);
     }
 }
+
+#[test]
+fn an_item_of_the_first_schema_keeps_its_policy_and_what_refers_to_it() {
+    let mut db = empty();
+    db.pragma_update(None, "foreign_keys", true).expect("set");
+    apply(&mut db, &MIGRATIONS[..1]).expect("version 1");
+    db.execute_batch(
+        "INSERT INTO vault VALUES ('v', 'vault', 'g', 'north', 'LocallyRedundant', 't');
+         INSERT INTO policy VALUES ('v', 'DefaultPolicy', '{}', 30, 2, 'UTC');
+         INSERT INTO item VALUES ('i', 'v', 'm', 'vm', 'g', 'DefaultPolicy', 'Protected', NULL, NULL, 't');
+         INSERT INTO job (id, vault, item, operation, status, started_at, detail_json)
+             VALUES ('j', 'v', 'i', 'Backup', 'Completed', 't', '{}');",
+    )
+    .expect("writes");
+    up_to_date(&mut db).expect("migrates");
+    let kept = "SELECT policy || ' ' || disks_json FROM item JOIN job ON job.item = item.id";
+    let kept: String = db.query_row(kept, [], |row| row.get(0)).expect("reads");
+    assert_eq!(kept, "DefaultPolicy \"all\"");
+    db.execute("DELETE FROM item", []).expect_err("its job refers to it still");
+}

@@ -1,0 +1,18 @@
+//! Recovery points of an item.
+
+use super::{Route, get, post};
+use crate::arm::points;
+
+pub(super) const ROUTES: &[Route] = &[
+    get(item!("/recoveryPoints"), POINT_READ, points::list_all),
+    get(item!("/recoveryPoints/{point}"), POINT_READ, points::get),
+    post(
+        item!("/recoveryPoints/{point}/restore"),
+        "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems\
+         /recoveryPoints/restore/action",
+        points::restore,
+    ),
+];
+
+const POINT_READ: &str = "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/\
+                          protectedItems/recoveryPoints/read";
