@@ -7,6 +7,7 @@
 //!
 //! Rendering decides nothing: it gets every fact as an argument, the time included.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub mod cloud;
@@ -30,7 +31,7 @@ pub const AZURE_IAAS_VM: &str = "AzureIaasVM";
 pub const VIRTUAL_MACHINES: &str = "Microsoft.Compute/virtualMachines";
 
 /// A resource: what ARM puts around the properties of every noun.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resource<P> {
     /// The full ARM id, in canonical case.
     pub id: String,
@@ -69,14 +70,14 @@ impl<P> Resource<P> {
 }
 
 /// A price tier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sku {
     /// Azure's name of the tier.
     pub name: String,
 }
 
 /// The answer to a list request, or one page of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct List<T> {
     /// The entries.

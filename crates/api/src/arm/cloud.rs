@@ -1,12 +1,13 @@
 //! What a client asks before it has a token: where things are, and the token itself.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The answer of `/metadata/endpoints`, by which clients register a cloud.
 ///
 /// The mix is deliberate. A login endpoint that ends in `/adfs` makes Azure's login library trust
 /// it without asking Microsoft first; `AAD` and `common` tell Terraform that it is no Azure Stack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// The cloud's name.
@@ -34,7 +35,7 @@ pub struct Metadata {
 }
 
 /// Where and how to log in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Authentication {
     /// The authority that gives out tokens.
@@ -48,7 +49,7 @@ pub struct Authentication {
 }
 
 /// DNS suffixes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Suffixes {
     /// Of storage accounts.
@@ -58,7 +59,7 @@ pub struct Suffixes {
 }
 
 /// What `/metadata/endpoints` answered in 2015, and some clients still ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OldMetadata {
     /// Not served; clients want the field.
@@ -72,7 +73,7 @@ pub struct OldMetadata {
 }
 
 /// Where to log in, as of 2015.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OldAuthentication {
     /// The authority that gives out tokens.
@@ -121,7 +122,7 @@ impl Metadata {
 }
 
 /// The OpenID configuration: how to get and check tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenIdConfig {
     /// Who issues the tokens.
     pub issuer: String,
@@ -159,14 +160,14 @@ impl OpenIdConfig {
 }
 
 /// The public keys that tokens can be checked with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeySet {
     /// The keys.
     pub keys: Vec<Key>,
 }
 
 /// A public key on an elliptic curve, as a JSON Web Key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Key {
     /// The kind of key: `EC`.
     pub kty: String,
@@ -188,7 +189,7 @@ pub struct Key {
 /// A token, as the token endpoint gives it.
 ///
 /// It is a secret while it lasts, so it cannot be printed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
     /// How to show it: `Bearer`.
     pub token_type: String,
@@ -201,7 +202,7 @@ pub struct Token {
 }
 
 /// Why there is no token. This is OAuth's error body, not ARM's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenError {
     /// OAuth's code, such as `invalid_client`.
     pub error: String,

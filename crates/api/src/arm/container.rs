@@ -4,6 +4,7 @@
 use model::arm_id;
 use model::item::Item;
 use model::vm::Vm;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AZURE_IAAS_VM, Resource, VIRTUAL_MACHINES};
@@ -14,7 +15,7 @@ const FABRICS: &str = "Microsoft.RecoveryServices/vaults/backupFabrics";
 pub type ProtectableItem = Resource<ProtectableProperties>;
 
 /// The properties of a virtual machine that could be protected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProtectableProperties {
     /// The VM's ARM id.
@@ -37,7 +38,7 @@ pub struct ProtectableProperties {
 pub type Container = Resource<ContainerProperties>;
 
 /// The properties of a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerProperties {
     /// The VM's ARM id.

@@ -3,6 +3,7 @@
 use model::arm_id;
 use model::fault::Fault;
 use model::host::Host as ModelHost;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Resource;
@@ -15,7 +16,7 @@ pub const KIND: &str = "Holdfast.Fabric/hosts";
 pub type Host = Resource<HostProperties>;
 
 /// The properties of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostProperties {
     /// The libvirt connection.
@@ -31,7 +32,7 @@ pub struct HostProperties {
 }
 
 /// What a client sends to register a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostRequest {
     /// The region of all its virtual machines.
     pub location: String,
@@ -40,7 +41,7 @@ pub struct HostRequest {
 }
 
 /// The connection to register.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostRequestProperties {
     /// The libvirt connection, such as `qemu:///system`.
     pub uri: String,

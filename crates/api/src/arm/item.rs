@@ -5,6 +5,7 @@ use model::arm_id;
 use model::item::Item as ModelItem;
 use model::job::Status;
 use model::vault::Vault as ModelVault;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -18,7 +19,7 @@ pub const KIND: &str =
 pub type Item = Resource<ItemProperties>;
 
 /// The properties of a protected item.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemProperties {
     /// The VM's name.
@@ -76,7 +77,7 @@ pub struct ItemProperties {
 }
 
 /// One reason for an item's health.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthDetail {
     /// Azure's number for the code.
     pub code: u32,
@@ -89,7 +90,7 @@ pub struct HealthDetail {
 }
 
 /// Malware scans: not configured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceScan {
     /// Whether they are set up.
@@ -99,7 +100,7 @@ pub struct SourceScan {
 }
 
 /// What Azure has no word for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemFacts {
     /// The point from which the next incremental can be read, if any.
@@ -107,14 +108,14 @@ pub struct ItemFacts {
 }
 
 /// What a client sends to protect a VM, or to change its protection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemRequest {
     /// What is wanted.
     pub properties: ItemRequestProperties,
 }
 
 /// What is wanted of a protected item.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemRequestProperties {
     /// `Microsoft.Compute/virtualMachines`.
@@ -138,7 +139,7 @@ pub struct ItemRequestProperties {
 }
 
 /// Disk selection.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtendedProperties {
     /// Which disks are in or out.
@@ -147,14 +148,14 @@ pub struct ExtendedProperties {
 }
 
 /// What a client sends to back up now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BackupRequest {
     /// The request.
     pub properties: BackupRequestProperties,
 }
 
 /// A backup to make now.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupRequestProperties {
     /// `IaasVMBackupRequest`.
@@ -170,7 +171,7 @@ pub struct BackupRequestProperties {
 }
 
 /// What a client sends to ask whether something is protected, and by which vault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusRequest {
     /// `VM`.
@@ -181,7 +182,7 @@ pub struct StatusRequest {
 }
 
 /// Whether something is protected, and by which vault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
     /// `Protected` or `NotProtected`.
@@ -192,7 +193,7 @@ pub struct BackupStatus {
 }
 
 /// What protects a virtual machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProtectedBy {
     /// The vault's ARM id.

@@ -8,6 +8,7 @@ use model::fault::Fault;
 use model::item::Item;
 use model::job::{self, Job as ModelJob, Operation, Status, Task as ModelTask};
 use model::units::{GIB, KIB, MIB};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{self, Problem};
@@ -23,7 +24,7 @@ pub const CANCELLABLE: u32 = 1;
 pub type Job = Resource<JobProperties>;
 
 /// The properties of a job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobProperties {
     /// `AzureIaaSVMJob`.
@@ -61,7 +62,7 @@ pub struct JobProperties {
 }
 
 /// Everything that is known of a job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtendedInfo {
     /// Its tasks, in order. Always there: clients walk it.
@@ -80,7 +81,7 @@ pub struct ExtendedInfo {
 }
 
 /// A task of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
     /// Its name.
@@ -95,7 +96,7 @@ pub struct Task {
 }
 
 /// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorDetail {
     /// Azure's number for the code.
@@ -109,7 +110,7 @@ pub struct ErrorDetail {
 }
 
 /// What Azure has no word for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobFacts {
     /// How each disk is getting on.
@@ -123,7 +124,7 @@ pub struct JobFacts {
 }
 
 /// How one disk is getting on. All numbers are bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DiskProgress {
     /// The target in the domain, such as `vda`.

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use model::fault::Fault;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::time;
 
 /// Where a long-running operation stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationStatus {
     /// The operation's id.
@@ -30,7 +31,7 @@ pub struct OperationStatus {
 }
 
 /// The job that an operation started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobInfo {
     /// `OperationStatusJobExtendedInfo`.

@@ -2,6 +2,7 @@
 
 use model::arm_id;
 use model::point::Point as ModelPoint;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Resource, time};
@@ -14,7 +15,7 @@ pub const KIND: &str = "Microsoft.RecoveryServices/vaults/backupFabrics/protecti
 pub type Point = Resource<PointProperties>;
 
 /// The properties of a recovery point.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PointProperties {
     /// `IaasVMRecoveryPoint`.
@@ -54,7 +55,7 @@ pub struct PointProperties {
 }
 
 /// Where a point's data is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tier {
     /// `HardenedRP`: in the vault.
     #[serde(rename = "type")]
@@ -64,7 +65,7 @@ pub struct Tier {
 }
 
 /// When a point expires.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpiryProperties {
     /// The moment until which an operator wanted it kept.
@@ -75,7 +76,7 @@ pub struct ExpiryProperties {
 }
 
 /// What Azure has no word for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PointFacts {
     /// Its disks, in the domain's order.
@@ -93,7 +94,7 @@ pub struct PointFacts {
 }
 
 /// One disk of a point.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disk {
     /// The target in the domain, such as `vda`.
     pub target: String,

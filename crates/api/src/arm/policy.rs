@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use model::arm_id;
 use model::policy::{Policy as ModelPolicy, Schedule};
 use model::vault::Vault as ModelVault;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -21,7 +22,7 @@ pub const KIND: &str = "Microsoft.RecoveryServices/vaults/backupPolicies";
 pub type Policy = Resource<PolicyProperties>;
 
 /// The properties of a policy, as sent and as answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyProperties {
     /// `AzureIaasVM`.
@@ -55,7 +56,7 @@ pub struct PolicyProperties {
 }
 
 /// When a policy backs up: the fields of `SimpleSchedulePolicy` (V1) and `SimpleSchedulePolicyV2`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SchedulePolicy {
     /// `SimpleSchedulePolicy` or `SimpleSchedulePolicyV2`.
@@ -84,7 +85,7 @@ pub struct SchedulePolicy {
 }
 
 /// V2: backups every few hours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HourlySchedule {
     /// Hours between two backups.
@@ -96,7 +97,7 @@ pub struct HourlySchedule {
 }
 
 /// V2: backups on days.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunSchedule {
     /// The days of the week; weekly only.
@@ -108,7 +109,7 @@ pub struct RunSchedule {
 }
 
 /// How long points are kept: `LongTermRetentionPolicy`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetentionPolicy {
     /// `LongTermRetentionPolicy`.
@@ -128,7 +129,7 @@ pub struct RetentionPolicy {
 }
 
 /// Which points of one kind are kept, and how long.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retention {
     /// Weekly: the days.
@@ -155,7 +156,7 @@ pub struct Retention {
 }
 
 /// Days of a month by number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DaysOfMonth {
     /// The days.
@@ -163,7 +164,7 @@ pub struct DaysOfMonth {
 }
 
 /// A day of a month.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DayOfMonth {
     /// Its number.
@@ -175,7 +176,7 @@ pub struct DayOfMonth {
 }
 
 /// Days of a month by week.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WeeksOfMonth {
     /// The days of the week.
@@ -187,7 +188,7 @@ pub struct WeeksOfMonth {
 }
 
 /// How long points are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetentionDuration {
     /// How many of them.
@@ -197,7 +198,7 @@ pub struct RetentionDuration {
 }
 
 /// What a client sends to create or change a policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyRequest {
     /// The policy.
     pub properties: PolicyProperties,

@@ -2,6 +2,7 @@
 //! which directory.
 
 use model::arm_id;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,14 +14,14 @@ pub const ALTERNATE_LOCATION: &str = "AlternateLocation";
 pub const ORIGINAL_LOCATION: &str = "OriginalLocation";
 
 /// What a client sends to restore a point.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RestoreRequest {
     /// What is wanted.
     pub properties: RestoreRequestProperties,
 }
 
 /// What is wanted of a restore.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreRequestProperties {
     /// `IaasVMRestoreRequest`.
@@ -60,7 +61,7 @@ pub struct RestoreRequestProperties {
 }
 
 /// Where a restore goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldfastTarget {
     /// The directory on the service's machine, as an absolute path.

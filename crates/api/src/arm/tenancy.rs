@@ -2,12 +2,13 @@
 
 use model::arm_id;
 use model::principal::{ResourceGroup, Tenancy};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Resource;
 
 /// The subscription.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     /// Its ARM id.
@@ -29,7 +30,7 @@ pub struct Subscription {
 }
 
 /// What Azure would charge by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionPolicies {
     /// Not meaningful here.
@@ -60,7 +61,7 @@ pub fn subscription(tenancy: &Tenancy) -> Subscription {
 }
 
 /// The tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tenant {
     /// Its ARM id.
@@ -84,7 +85,7 @@ pub fn tenant(tenancy: &Tenancy) -> Tenant {
 }
 
 /// A region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
     /// Its ARM id.
@@ -100,7 +101,7 @@ pub struct Location {
 }
 
 /// What kind of region it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocationMetadata {
     /// `Physical`.
@@ -127,7 +128,7 @@ pub fn location(subscription: &str, region: &str) -> Location {
 pub type Group = Resource<GroupProperties>;
 
 /// The properties of a resource group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupProperties {
     /// `Succeeded`.
@@ -135,7 +136,7 @@ pub struct GroupProperties {
 }
 
 /// What a client sends to create a resource group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupRequest {
     /// The region.
     pub location: String,

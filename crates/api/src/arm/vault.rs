@@ -5,6 +5,7 @@
 
 use model::arm_id;
 use model::vault::Vault as ModelVault;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Resource, Sku};
@@ -16,7 +17,7 @@ pub const KIND: &str = "Microsoft.RecoveryServices/vaults";
 pub type Vault = Resource<VaultProperties>;
 
 /// The properties of a vault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultProperties {
     /// `Succeeded`: creating a vault takes no time.
@@ -42,7 +43,7 @@ pub struct VaultProperties {
 }
 
 /// Which alerts a vault sends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MonitoringSettings {
     /// Alerts of today.
@@ -52,7 +53,7 @@ pub struct MonitoringSettings {
 }
 
 /// Alerts of today: `Enabled` or `Disabled`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MonitorAlerts {
     /// About failed jobs.
@@ -64,7 +65,7 @@ pub struct MonitorAlerts {
 }
 
 /// Alerts of old: `Enabled` or `Disabled`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassicAlerts {
     /// About critical operations.
@@ -74,7 +75,7 @@ pub struct ClassicAlerts {
 }
 
 /// How a vault's cost is counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CostManagementSettings {
     /// `VaultLevel`.
@@ -82,7 +83,7 @@ pub struct CostManagementSettings {
 }
 
 /// How a vault's data is protected from deletion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecuritySettings {
     /// Soft delete.
@@ -94,7 +95,7 @@ pub struct SecuritySettings {
 }
 
 /// Soft delete.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SoftDeleteSettings {
     /// For how many days deleted data can be brought back.
@@ -106,14 +107,14 @@ pub struct SoftDeleteSettings {
 }
 
 /// Something that is `Enabled` or `Disabled`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct State {
     /// Which.
     pub state: String,
 }
 
 /// How many copies of a vault's data are wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RedundancySettings {
     /// `LocallyRedundant`, `ZoneRedundant` or `GeoRedundant`.
@@ -125,7 +126,7 @@ pub struct RedundancySettings {
 }
 
 /// Where a vault's points may be restored to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreSettings {
     /// To other subscriptions. There is only one here.
@@ -133,7 +134,7 @@ pub struct RestoreSettings {
 }
 
 /// Restoring to other subscriptions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CrossSubscriptionRestoreSettings {
     /// `Enabled`, `Disabled` or `PermanentlyDisabled`.
@@ -141,7 +142,7 @@ pub struct CrossSubscriptionRestoreSettings {
 }
 
 /// What Azure has no word for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultFacts {
     /// Names the vault's repository in the store, and its key file.
@@ -151,7 +152,7 @@ pub struct VaultFacts {
 }
 
 /// What a client sends to create or change a vault. Every part may be missing in a change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VaultRequest {
     /// The region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,7 +163,7 @@ pub struct VaultRequest {
 }
 
 /// The settings of a vault that a client can choose.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultRequestProperties {
     /// How many copies of its data are wanted.

@@ -2,6 +2,7 @@
 
 use model::arm_id;
 use model::vm::{AgentState, Disk as ModelDisk, DiskKind, PowerState, Vm as ModelVm};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Resource, VIRTUAL_MACHINES};
@@ -10,7 +11,7 @@ use super::{Resource, VIRTUAL_MACHINES};
 pub type Vm = Resource<VmProperties>;
 
 /// The properties of a virtual machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VmProperties {
     /// The domain's UUID.
@@ -33,7 +34,7 @@ pub struct VmProperties {
 }
 
 /// Processors and memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HardwareProfile {
     /// Azure's name of a size; here the numbers, such as `2vcpu-4096MiB`.
@@ -41,7 +42,7 @@ pub struct HardwareProfile {
 }
 
 /// Disks. The first one of the domain is the operating system's; the others count from LUN 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageProfile {
     /// The first disk.
@@ -51,7 +52,7 @@ pub struct StorageProfile {
 }
 
 /// A disk, as Azure tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VmDisk {
     /// The number by which disks are chosen; data disks only.
@@ -69,14 +70,14 @@ pub struct VmDisk {
 }
 
 /// A disk as a resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManagedDisk {
     /// Its ARM id.
     pub id: String,
 }
 
 /// What Azure would have set the guest up with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OsProfile {
     /// The VM's name.
@@ -84,7 +85,7 @@ pub struct OsProfile {
 }
 
 /// Network interfaces.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkProfile {
     /// None are told yet.
@@ -92,7 +93,7 @@ pub struct NetworkProfile {
 }
 
 /// How a virtual machine is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceView {
     /// The name its guest goes by.
@@ -104,7 +105,7 @@ pub struct InstanceView {
 }
 
 /// One status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStatus {
     /// Such as `PowerState/running`.
@@ -116,7 +117,7 @@ pub struct InstanceStatus {
 }
 
 /// The guest agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VmAgent {
     /// The version, or `Unknown`.
@@ -126,7 +127,7 @@ pub struct VmAgent {
 }
 
 /// What Azure has no word for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VmFacts {
     /// The domain's name in libvirt.
@@ -148,7 +149,7 @@ pub struct VmFacts {
 }
 
 /// The guest agent, as it was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Agent {
     /// `NoChannel`, `NotConnected` or `Connected`.
     pub state: String,
@@ -157,7 +158,7 @@ pub struct Agent {
 }
 
 /// A disk, as it was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disk {
     /// The target in the domain, such as `vda`.
     pub target: String,
