@@ -32,6 +32,7 @@ need curl curl ca-certificates
 need jq jq
 need setsid util-linux
 need pgrep procps
+need '/usr/lib/python3*/ensurepip/__init__.py' python3-venv
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 [ "$(id -u)" = 0 ] || { echo "install-deps: ${missing[*]} are missing; run as root" >&2; exit 1; }

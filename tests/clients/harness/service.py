@@ -1,0 +1,48 @@
+"""A `holdfast serve` of the run's own, on the machine's real libvirt."""
+
+import json
+import select
+import signal
+import socket
+import subprocess
+
+from .lab import TARGET
+
+PROGRAM = TARGET / "release/holdfast"
+
+
+class Service:
+    def __init__(self, lab):
+        self.data, self.log = lab.path("data"), lab.path("serve.log")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        words = [PROGRAM, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}"]
+        words += ["--scratch", lab.directory("scratch")]
+        self._process = subprocess.Popen(
+            [str(word) for word in words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=open(self.log, "a"),
+            text=True,
+        )
+        said, _, _ = select.select([self._process.stdout], [], [], 30)
+        line = self._process.stdout.readline() if said else ""
+        if "https://" not in line:
+            self.stop()
+            raise AssertionError(f"serve is not ready: {self.log_end()}")
+        self.credentials = json.loads((self.data / "credentials.json").read_text())
+        self.endpoint = f"https://localhost:{self.port}"
+        self.ca = self.data / "ca.pem"
+
+    def log_end(self):
+        return "\n".join(self.log.read_text().splitlines()[-40:])
+
+    def stop(self):
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
