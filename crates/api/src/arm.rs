@@ -32,6 +32,7 @@ pub const VIRTUAL_MACHINES: &str = "Microsoft.Compute/virtualMachines";
 
 /// A resource: what ARM puts around the properties of every noun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Resource_{P}")]
 pub struct Resource<P> {
     /// The full ARM id, in canonical case.
     pub id: String,
@@ -79,6 +80,7 @@ pub struct Sku {
 /// The answer to a list request, or one page of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "List_{T}")]
 pub struct List<T> {
     /// The entries.
     pub value: Vec<T>,

@@ -5,4 +5,5 @@
 pub mod arm;
 pub mod credentials;
 pub mod helper;
+pub mod openapi;
 pub mod record;

@@ -69,6 +69,8 @@ macro_rules! item {
 }
 
 mod compute;
+#[cfg(test)]
+mod contract;
 mod fabric;
 mod items;
 mod jobs;

@@ -201,6 +201,22 @@ pub struct Token {
     pub access_token: String,
 }
 
+/// The form by which a program asks for a token. Fields that are not listed are ignored.
+///
+/// It holds a secret, so it cannot be printed.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TokenForm {
+    /// `client_credentials`.
+    pub grant_type: String,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: String,
+    /// What the token is for, such as `https://localhost:8443/.default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
 /// Why there is no token. This is OAuth's error body, not ARM's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenError {

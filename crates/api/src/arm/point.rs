@@ -95,6 +95,7 @@ pub struct PointFacts {
 
 /// One disk of a point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PointDisk")]
 pub struct Disk {
     /// The target in the domain, such as `vda`.
     pub target: String,
