@@ -7,6 +7,7 @@
 //!
 //! Rendering decides nothing: it gets every fact as an argument, the time included.
 
+use model::tags::Tags;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +20,15 @@ pub mod job;
 pub mod operation;
 pub mod point;
 pub mod policy;
+pub mod provider;
+pub mod resource;
 pub mod restore;
+pub mod tags;
 pub mod tenancy;
 pub mod time;
+pub mod usage;
 pub mod vault;
+pub mod vault_config;
 pub mod vm;
 
 /// The one kind of backup management that exists here: virtual machines.
@@ -47,6 +53,12 @@ pub struct Resource<P> {
     /// The price tier, which clients expect of a vault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<Sku>,
+    /// What it is marked with, for nouns that can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Tags>,
+    /// Names this version of it, for nouns that can be changed by several at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
     /// The properties.
     pub properties: P,
 }
@@ -60,7 +72,7 @@ impl<P> Resource<P> {
         properties: P,
     ) -> Self {
         let (id, name, kind) = (id.into(), name.into(), kind.into());
-        Self { id, name, kind, location: None, sku: None, properties }
+        Self { id, name, kind, location: None, sku: None, tags: None, etag: None, properties }
     }
 
     /// The same resource in this region.

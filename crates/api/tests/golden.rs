@@ -12,13 +12,14 @@ use model::job::{self, Job, JobId, Operation, Status, Task};
 use model::point::{Consistency, Point, PointId};
 use model::policy::Policy;
 use model::principal::Tenancy;
-use model::vault::{Redundancy, Vault, VaultName};
+use model::tags::Tags;
+use model::vault::{Redundancy, SoftDeleteState, Vault, VaultName, VaultSettings};
 use model::vm::{AgentState, Disk, DiskFormat, DiskKind, PowerState, Vm};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use api::arm::{self, cloud, container, operation, policy, restore, tenancy, vault};
+use api::arm::{self, cloud, container, operation, policy, restore, tenancy, vault, vault_config};
 
 const JOB: &str = "69211027-0000-4000-8000-000000000000";
 
@@ -87,7 +88,10 @@ fn a_vault() -> Vault {
         resource_group: "rg1".to_owned(),
         region: "onprem1".to_owned(),
         redundancy: Redundancy::GeoRedundant,
+        settings: VaultSettings::default(),
+        tags: Tags::new(),
         created_at: at("2026-09-11T07:00:00Z"),
+        changed_at: at("2026-09-09T13:19:04.2158692Z"),
     }
 }
 
@@ -150,36 +154,56 @@ fn a_job() -> Job {
 fn a_vault_has_what_azures_has() {
     let mut ours = a_vault();
     ours.region = "eastasia".to_owned();
-    let alerts = "/properties/monitoringSettings";
-    check(
-        &golden!("vault"),
-        &vault::render("S", &ours, Vec::new()),
-        &[
-            // No alert is sent here yet.
-            &format!("{alerts}/azureMonitorAlertSettings/alertsForAllFailoverIssues"),
-            &format!("{alerts}/azureMonitorAlertSettings/alertsForAllJobFailures"),
-            &format!("{alerts}/azureMonitorAlertSettings/alertsForAllReplicationIssues"),
-            &format!("{alerts}/classicAlertSettings/alertsForCriticalOperations"),
-            &format!("{alerts}/classicAlertSettings/emailNotificationsForSiteRecovery"),
-            // There is one subscription.
-            "/properties/restoreSettings/crossSubscriptionRestoreSettings/\
-             crossSubscriptionRestoreState",
-            // Nothing can be deleted here yet, softly or otherwise.
-            "/properties/securitySettings/softDeleteSettings/enhancedSecurityState",
-            "/properties/securitySettings/softDeleteSettings/softDeleteRetentionPeriodInDays",
-            "/properties/securitySettings/softDeleteSettings/softDeleteState",
-        ],
-    );
+    // Ours tells nanoseconds.
+    check(&golden!("vault"), &vault::render("S", &ours, Vec::new()), &["/etag"]);
+}
+
+#[test]
+fn what_hangs_on_a_vault_has_what_azures_has() {
+    let id = vault::id("S", &a_vault());
+    let mut ours = a_vault();
+    ours.settings.soft_delete.state = SoftDeleteState::Enabled;
+    check(&golden!("vault-config"), &vault_config::vault_config(&id, &ours, false), &[]);
+    ours.redundancy = Redundancy::LocallyRedundant;
+    check(&golden!("storage-config"), &vault_config::storage_config(&id, &ours, false), &[]);
+    check(&golden!("encryption-config"), &vault_config::encryption_config(&id), &[]);
+    check(&golden!("replication-settings"), &vault_config::replication_settings(&id), &[]);
+
+    // What can be changed no more is told as such.
+    ours.settings.soft_delete.state = SoftDeleteState::AlwaysOn;
+    let locked = vault_config::vault_config(&id, &ours, true).properties;
+    assert_eq!(locked.is_soft_delete_feature_state_editable, Some(false));
+    assert_eq!(locked.storage_type_state.as_deref(), Some("Locked"));
+}
+
+#[test]
+fn another_version_of_a_vault_has_another_etag() {
+    let (first, mut second) = (a_vault(), a_vault());
+    second.changed_at += jiff::SignedDuration::from_nanos(1);
+    assert_ne!(vault::etag(&first), vault::etag(&second));
+    let expected = "W/\"datetime'2026-09-09T13%3A19%3A04.215869200Z'\"";
+    assert_eq!(vault::etag(&first), expected);
 }
 
 #[test]
 fn a_vaults_request_is_read_past_all_that_it_also_says() {
     let request: vault::VaultRequest = read(&golden!("vault-request"));
     assert_eq!(request.location.as_deref(), Some("onprem1"));
-    assert_eq!(request.redundancy(), None);
+    let sent = request.properties.expect("sent");
+    assert_eq!(sent.redundancy_settings, None);
+    assert_eq!(sent.public_network_access.as_deref(), Some("Enabled"));
+    let soft_delete = sent.security_settings.and_then(|it| it.soft_delete_settings).expect("sent");
+    assert_eq!(soft_delete.soft_delete_state.as_deref(), Some("AlwaysOn"));
+    assert_eq!(soft_delete.soft_delete_retention_period_in_days, Some(14));
 
     let azures_own: vault::VaultRequest = read(&golden!("vault"));
-    assert_eq!(azures_own.redundancy(), Some("GeoRedundant"));
+    let redundancy = azures_own.properties.and_then(|it| it.redundancy_settings).expect("sent");
+    let expected = Some("GeoRedundant");
+    assert_eq!(redundancy.standard_tier_storage_redundancy.as_deref(), expected);
+
+    let terraforms: vault::VaultRequest = read(&golden!("vault-request-terraform"));
+    assert_eq!(terraforms.identity.and_then(|it| it.kind).as_deref(), Some("None"));
+    assert_eq!(terraforms.tags, Some(Default::default()));
 }
 
 #[test]

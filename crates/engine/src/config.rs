@@ -59,6 +59,17 @@ impl Config {
         self.keys_dir().join(format!("{vault}.key"))
     }
 
+    /// Where the key of a deleted vault stays. A copy of the vault's repository that somebody made
+    /// elsewhere can be read with it, and with nothing else.
+    pub(crate) fn retired_key_file(&self, vault: Uuid) -> PathBuf {
+        self.keys_dir().join(format!("{vault}.key.deleted"))
+    }
+
+    /// Where a deleted vault's repository is put before it is removed: it is none any more.
+    pub(crate) fn removed_repository_dir(&self, region: &str, vault: Uuid) -> PathBuf {
+        self.data_dir.join("stores").join(region).join(format!("{vault}.deleted"))
+    }
+
     /// The directory of a vault's repository in the local store of its region.
     pub(crate) fn repository_dir(&self, region: &str, vault: Uuid) -> PathBuf {
         self.data_dir.join("stores").join(region).join(vault.to_string())

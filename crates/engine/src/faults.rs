@@ -62,6 +62,7 @@ pub(crate) fn of_ledger(error: &LedgerError) -> Fault {
         LedgerError::ItemBusy { .. } => Code::BackupInProgress,
         LedgerError::VmTaken { .. } => Code::ProtectedInAnotherVault,
         LedgerError::Missing => Code::ResourceNotFound,
+        LedgerError::Changed => Code::PreconditionFailed,
         _ => Code::Internal,
     };
     Fault::new(code, format!("{}.", capitalised(&chain_text(error))))

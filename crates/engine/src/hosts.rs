@@ -357,7 +357,8 @@ impl Engine {
         }
         check_region(region)
             .map_err(|error| Fault::new(Code::InvalidResourceName, format!("{error}.")))?;
-        let group = self.create_resource_group(resource_group, region)?;
+        let _alone = self.world.changing_tenancy();
+        let group = self.make_resource_group(resource_group, region, None)?;
         let host = Host {
             id: model::seed::new_uuid(self.world.seed.as_ref()),
             uri: uri.to_owned(),

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 mod data_dir;
 mod faults;
+mod groups;
 pub mod hosts;
 pub mod image;
 mod job_run;
@@ -25,7 +26,7 @@ pub mod seed;
 mod vaults;
 mod world;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fabric::libvirt::LibvirtHost;
 use ledger::sqlite::SqliteLedger;
@@ -40,7 +41,9 @@ pub use config::Config;
 pub use data_dir::DataDirError;
 pub use hosts::{Connect, HostStatus};
 pub use restore::{ImageFormat, RestoreTarget};
-pub use vaults::NewVault;
+pub use rules::tags::Change as TagsChange;
+pub use rules::vault::{AlertsChange, Change as VaultChange};
+pub use vaults::{NewVault, Strictness, VaultUsage};
 
 use board::Board;
 use clock::SystemClock;
@@ -135,8 +138,10 @@ impl Engine {
             board: Board::default(),
             repositories,
             hosts: Hosts::new(ports.connect),
+            tenancy_changes: Mutex::default(),
             config,
         });
+        recover::deleted_vaults(&world).map_err(StartError::Recovery)?;
         recover::jobs(&world).map_err(StartError::Recovery)?;
         recover::repositories(&world).map_err(StartError::Recovery)?;
         let engine = Arc::new(Self { world, _data_dir: data_dir });
@@ -151,7 +156,7 @@ impl Engine {
         for host in registered {
             Hosts::begin(&self.world, host);
         }
-        self.create_resource_group(config::LOCAL_GROUP, config::LOCAL_REGION)?;
+        self.create_resource_group(config::LOCAL_GROUP, config::LOCAL_REGION, None)?;
         if self.world.config.local_host && local_is_new {
             self.add_host(config::LOCAL_URI, config::LOCAL_REGION, config::LOCAL_GROUP)?;
         }

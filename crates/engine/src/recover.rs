@@ -26,7 +26,7 @@ use crate::faults::OrFault;
 use crate::hosts::Connected;
 use crate::repositories::Repositories;
 use crate::world::World;
-use crate::{record, restore};
+use crate::{record, restore, vaults};
 
 /// How long to wait before the end of a job is written again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -137,6 +137,17 @@ fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
         && let Some(item) = world.ledger.item(job.item).or_fault()?
     {
         world.ledger.update_item(&record::after_backup(item, &job)).or_fault()?;
+    }
+    Ok(())
+}
+
+/// Removes what is left of vaults that were deleted. What cannot be removed now stays noted.
+pub(crate) fn deleted_vaults(world: &World) -> Result<(), Fault> {
+    for deleted in world.ledger.uncleared_vaults().or_fault()? {
+        if let Err(fault) = vaults::clear(world, &deleted) {
+            let (vault, code) = (&deleted.name, fault.code.name());
+            tracing::error!(%vault, code, "deleted, but not gone: {}", fault.message);
+        }
     }
     Ok(())
 }

@@ -14,11 +14,11 @@ use model::fault::{Code, Fault};
 use model::seed::Seed;
 use model::vault::Vault;
 use repo::objects::LocalDir;
-use repo::{Environment, RepoError, Repository};
+use repo::{Contents, Environment, Kek, RepoError, Repository};
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::faults;
+use crate::faults::{self, OrFault};
 
 /// How sessions of this service are called in a repository's log. The data directory is locked, so
 /// at start every such session is an earlier run's, and over.
@@ -73,28 +73,56 @@ impl Repositories {
 
     /// The repository of a vault.
     pub(crate) fn of(&self, vault: &Vault) -> Result<Repository, Fault> {
+        self.opened(&vault.region, vault.id, vault.name.as_str())
+    }
+
+    fn opened(&self, region: &str, vault: Uuid, name: &str) -> Result<Repository, Fault> {
         let kept = {
             let open = self.open.lock().expect("nothing panics while it holds the map");
-            open.get(&vault.id).cloned()
+            open.get(&vault).cloned()
         };
         if let Some(repository) = kept {
             return Ok(repository);
         }
-        let key_file = self.config.key_file(vault.id);
-        let kek = repo::keys::read_key_file(&key_file).map_err(|error| {
-            let text = faults::chain_text(&error);
-            let message = format!(
-                "The key file {} of vault '{}' cannot be used: {text}",
-                key_file.display(),
-                vault.name
-            );
-            Fault::new(Code::WrongKey, message)
-        })?;
-        let store = self.store(&vault.region, vault.id)?;
+        let (store, kek) = (self.store(region, vault)?, self.key(vault, name)?);
         let repository = Repository::open(store, &kek, self.environment())
             .map_err(|error| faults::of_repository(&error))?;
-        self.keep(vault.id, repository.clone());
+        self.keep(vault, repository.clone());
         Ok(repository)
+    }
+
+    fn key(&self, vault: Uuid, name: &str) -> Result<Kek, Fault> {
+        let key_file = self.config.key_file(vault);
+        repo::keys::read_key_file(&key_file).map_err(|error| {
+            let text = faults::chain_text(&error);
+            let message = format!(
+                "The key file {} of vault '{name}' cannot be used: {text}",
+                key_file.display()
+            );
+            Fault::new(Code::WrongKey, message)
+        })
+    }
+
+    /// What would be lost with a vault's repository, read anew from the store: nothing, where there
+    /// is only an empty directory. Sessions of this service's own are over: none of its jobs runs.
+    pub(crate) fn contents(
+        &self,
+        region: &str,
+        vault: Uuid,
+        name: &str,
+    ) -> Result<Contents, Fault> {
+        self.forget(vault);
+        let store = self.store(region, vault)?;
+        let kek = self.key(vault, name)?;
+        match Repository::open(store, &kek, self.environment()) {
+            Err(RepoError::NotARepository) => Ok(Contents { points: 0, sessions: Vec::new() }),
+            opened => {
+                let mut contents =
+                    opened.and_then(|repository| repository.contents()).or_fault()?;
+                contents.sessions.retain(|session| !session.actor.starts_with(ACTOR));
+                Ok(contents)
+            }
+        }
     }
 
     /// Declares the writers of earlier runs dead, so that what they had begun can be collected. To

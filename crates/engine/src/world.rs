@@ -1,7 +1,7 @@
 //! What every part of the engine works with: the ports, and the state shared by all.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::Ledger;
 use model::clock::Clock;
@@ -24,4 +24,14 @@ pub(crate) struct World {
     pub(crate) board: Board,
     pub(crate) repositories: Repositories,
     pub(crate) hosts: Hosts,
+    /// Held while vaults, resource groups and hosts are made or deleted, so that none of them is
+    /// made in one that is being deleted. It guards no value, only that order.
+    pub(crate) tenancy_changes: Mutex<()>,
+}
+
+impl World {
+    /// To be held while a vault, a resource group or a host is made or deleted.
+    pub(crate) fn changing_tenancy(&self) -> MutexGuard<'_, ()> {
+        self.tenancy_changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engine::{ImageFormat, NewVault, RestoreTarget};
+use engine::{ImageFormat, NewVault, RestoreTarget, VaultChange};
 use model::fault::{Code, Fault};
 use model::vault::Redundancy;
 
@@ -42,14 +42,14 @@ fn a_vault_is_named_by_azures_rule_and_wants_two_copies() {
         name: name.to_owned(),
         resource_group: "holdfast".to_owned(),
         region: "local".to_owned(),
-        redundancy: None,
+        wanted: VaultChange::default(),
     };
     for bad in ["", "v", "1v", "-v", "v_1", "v/..", "..", &"v".repeat(51)] {
         let fault = house.engine.create_vault(new(bad)).expect_err(bad);
         assert_eq!(fault.code, Code::InvalidResourceName, "{bad}");
     }
     for good in ["v1", "V-2", &"v".repeat(50)] {
-        let vault = house.engine.create_vault(new(good)).expect(good);
+        let (vault, _) = house.engine.create_vault(new(good)).expect(good);
         assert_eq!(vault.redundancy, Redundancy::GeoRedundant);
         let warnings = house.engine.vault_warnings(&vault);
         assert!(warnings[0].starts_with("No second copy"), "{warnings:?}");

@@ -3,14 +3,13 @@
 mod house;
 
 use std::fs;
-use std::path::Path;
 
 use ledger::Ledger as _;
 use model::fault::Code;
 use model::item::ProtectionState;
 use model::job::{Job, Status};
 
-use house::{House, ledger};
+use house::{House, copy_ledger, ledger};
 
 /// The job as it was while it ran.
 fn running(job: &Job) -> Job {
@@ -18,14 +17,6 @@ fn running(job: &Job) -> Job {
     job.tasks[1].status = Status::InProgress;
     job.tasks[2].status = Status::NotStarted;
     job
-}
-
-fn copy_ledger(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
-        let _ = fs::remove_file(to.join(name));
-        let _ = fs::copy(from.join(name), to.join(name));
-    }
 }
 
 #[test]

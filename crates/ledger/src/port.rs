@@ -3,13 +3,15 @@
 //! Every call is one transaction: it happened completely, durably, or not at all, also when the
 //! process or the machine dies in the middle.
 
+use jiff::Timestamp;
 use model::host::Host;
 use model::item::Item;
 use model::job::{Job, JobId};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
-use model::vault::Vault;
+use model::tags::Tags;
+use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
 
 /// Why the ledger could not do what it was asked.
@@ -33,6 +35,12 @@ pub enum LedgerError {
     /// A host with this URI is already registered.
     #[error("a host with this URI is already registered")]
     HostTaken,
+    /// The record is another one by now than the caller knows.
+    #[error("the record has been changed meanwhile")]
+    Changed,
+    /// Other records still need the one to be deleted.
+    #[error("other records still need this one")]
+    InUse,
     /// The record to update or delete is not there, or one that the new record refers to.
     #[error("the record is not in the ledger")]
     Missing,
@@ -86,6 +94,11 @@ pub trait Ledger: Send + Sync {
     fn put_resource_group(&self, group: &ResourceGroup) -> Result<(), LedgerError>;
     /// All resource groups, by name.
     fn resource_groups(&self) -> Result<Vec<ResourceGroup>, LedgerError>;
+    /// Replaces the tags of the resource group of this name (in any case of letters).
+    fn tag_resource_group(&self, name: &str, tags: &Tags) -> Result<(), LedgerError>;
+    /// Takes out the resource group of this name (in any case of letters). Fails with `InUse` where
+    /// a vault or a host is in it.
+    fn delete_resource_group(&self, name: &str) -> Result<(), LedgerError>;
 
     /// Adds a host. Fails with `HostTaken` where its URI is registered.
     fn create_host(&self, host: &Host) -> Result<(), LedgerError>;
@@ -95,8 +108,17 @@ pub trait Ledger: Send + Sync {
     /// Adds a vault together with its first policies. Fails with `VaultNameTaken` where one of that
     /// name (in any case of letters) is in the resource group.
     fn create_vault(&self, vault: &Vault, policies: &[Policy]) -> Result<(), LedgerError>;
-    /// Replaces a vault's record.
-    fn update_vault(&self, vault: &Vault) -> Result<(), LedgerError>;
+    /// Replaces a vault's record, if it was last changed at `since`; else fails with `Changed`.
+    fn update_vault(&self, vault: &Vault, since: Timestamp) -> Result<(), LedgerError>;
+    /// Takes a vault out with its policies and its ended jobs, and keeps this record of it. Fails
+    /// with `InUse` where it has an item, a point, or a job that has not ended.
+    fn delete_vault(&self, deleted: &DeletedVault) -> Result<(), LedgerError>;
+    /// Notes that nothing is left of a deleted vault.
+    fn vault_cleared(&self, id: Uuid, at: Timestamp) -> Result<(), LedgerError>;
+    /// The deleted vaults of which something may be left, in the order of their deletion.
+    fn uncleared_vaults(&self) -> Result<Vec<DeletedVault>, LedgerError>;
+    /// The deleted vault with this id.
+    fn deleted_vault(&self, id: Uuid) -> Result<Option<DeletedVault>, LedgerError>;
     /// All vaults, by name.
     fn vaults(&self) -> Result<Vec<Vault>, LedgerError>;
     /// The vault with this id.

@@ -21,13 +21,15 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use model::host::Host;
 use model::item::Item;
 use model::job::{Job, JobId};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
-use model::vault::Vault;
+use model::tags::Tags;
+use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
 
 use crate::port::{JobQuery, Ledger, LedgerError};
@@ -42,6 +44,7 @@ mod policies;
 mod pool;
 mod principals;
 mod record;
+mod settings;
 mod vaults;
 
 use pool::Pool;
@@ -98,6 +101,14 @@ impl Ledger for SqliteLedger {
         self.pool.read(principals::groups)
     }
 
+    fn tag_resource_group(&self, name: &str, tags: &Tags) -> Result<(), LedgerError> {
+        self.pool.write(|db| principals::tag_group(db, name, tags))
+    }
+
+    fn delete_resource_group(&self, name: &str) -> Result<(), LedgerError> {
+        self.pool.write(|db| principals::delete_group(db, name))
+    }
+
     fn create_host(&self, host: &Host) -> Result<(), LedgerError> {
         self.pool.write(|db| hosts::create(db, host))
     }
@@ -113,8 +124,24 @@ impl Ledger for SqliteLedger {
         })
     }
 
-    fn update_vault(&self, vault: &Vault) -> Result<(), LedgerError> {
-        self.pool.write(|db| vaults::update(db, vault))
+    fn update_vault(&self, vault: &Vault, since: Timestamp) -> Result<(), LedgerError> {
+        self.pool.write(|db| vaults::update(db, vault, since))
+    }
+
+    fn delete_vault(&self, deleted: &DeletedVault) -> Result<(), LedgerError> {
+        self.pool.write(|db| vaults::delete(db, deleted))
+    }
+
+    fn vault_cleared(&self, id: Uuid, at: Timestamp) -> Result<(), LedgerError> {
+        self.pool.write(|db| vaults::cleared(db, id, at))
+    }
+
+    fn uncleared_vaults(&self) -> Result<Vec<DeletedVault>, LedgerError> {
+        self.pool.read(vaults::uncleared)
+    }
+
+    fn deleted_vault(&self, id: Uuid) -> Result<Option<DeletedVault>, LedgerError> {
+        self.pool.read(|db| vaults::deleted(db, id))
     }
 
     fn vaults(&self) -> Result<Vec<Vault>, LedgerError> {

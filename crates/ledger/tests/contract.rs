@@ -10,11 +10,13 @@ use ledger::port::JobQuery;
 use ledger::sqlite::SqliteLedger;
 use ledger::{Ledger, LedgerError};
 use model::fault::{Code, Fault};
+use model::host::Host;
 use model::item::{Item, LastBackup, ProtectionState};
 use model::job::{Job, JobId, Operation, Status};
 use model::policy::{Policy, Schedule};
 use model::principal::{Principal, ResourceGroup, Tenancy};
-use model::vault::{Redundancy, VaultName};
+use model::tags::Tags;
+use model::vault::{DeletedVault, Redundancy, Vault, VaultName};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -105,6 +107,7 @@ fn a_resource_group_stays_as_it_was_first_written() {
         let group = |name: &str, region: &str| ResourceGroup {
             name: name.to_owned(),
             region: region.to_owned(),
+            tags: Tags::new(),
         };
         for new in [group("web", "north"), group("Db", "north"), group("WEB", "south")] {
             ledger.put_resource_group(&new).expect("puts");
@@ -149,12 +152,105 @@ fn a_vault_is_read_back_as_it_was_written() {
         let mut written = vault(1);
         ledger.create_vault(&written, &[]).expect("creates");
         assert_eq!(ledger.vault(written.id).expect("reads"), Some(written.clone()));
+        let since = written.changed_at;
         written.redundancy = Redundancy::ZoneRedundant;
-        ledger.update_vault(&written).expect("updates");
+        written.settings = nouns::other_settings();
+        written.tags = Tags::from([("a".to_owned(), String::new())]);
+        written.changed_at = vault(5).changed_at;
+        ledger.update_vault(&written, since).expect("updates");
         assert_eq!(ledger.vaults().expect("reads"), [written]);
-        let missing = ledger.update_vault(&vault(2));
+        let missing = ledger.update_vault(&vault(2), since);
         assert!(matches!(missing, Err(LedgerError::Missing)), "{missing:?}");
         assert_eq!(ledger.vault(vault(2).id).expect("reads"), None);
+    });
+}
+
+#[test]
+fn a_vault_that_somebody_else_changed_is_left_as_it_is() {
+    on_each(|ledger| {
+        let first = vault(1);
+        ledger.create_vault(&first, &[]).expect("creates");
+        let theirs = Vault { changed_at: vault(2).changed_at, ..first.clone() };
+        ledger.update_vault(&theirs, first.changed_at).expect("updates");
+        let mine = Vault { redundancy: Redundancy::ZoneRedundant, ..theirs.clone() };
+        let refused = ledger.update_vault(&mine, first.changed_at);
+        assert!(matches!(refused, Err(LedgerError::Changed)), "{refused:?}");
+        assert_eq!(ledger.vault(first.id).expect("reads"), Some(theirs));
+    });
+}
+
+fn deleted(vault: &Vault) -> DeletedVault {
+    DeletedVault {
+        id: vault.id,
+        name: vault.name.clone(),
+        resource_group: vault.resource_group.clone(),
+        region: vault.region.clone(),
+        deleted_at: vault.changed_at,
+        cleared_at: None,
+    }
+}
+
+#[test]
+fn a_deleted_vault_is_remembered_until_nothing_is_left_of_it_and_after() {
+    on_each(|ledger| {
+        let first = vault(1);
+        ledger.create_vault(&first, &[Policy::default_of(first.id)]).expect("creates");
+        ledger.delete_vault(&deleted(&first)).expect("deletes");
+        assert_eq!(ledger.vaults().expect("reads"), []);
+        assert_eq!(ledger.policies(first.id).expect("reads"), []);
+        assert_eq!(ledger.uncleared_vaults().expect("reads"), [deleted(&first)]);
+        let again = ledger.delete_vault(&deleted(&first));
+        assert!(matches!(again, Err(LedgerError::Missing)), "{again:?}");
+
+        let at = vault(9).changed_at;
+        ledger.vault_cleared(first.id, at).expect("noted");
+        assert_eq!(ledger.uncleared_vaults().expect("reads"), []);
+        let cleared = DeletedVault { cleared_at: Some(at), ..deleted(&first) };
+        assert_eq!(ledger.deleted_vault(first.id).expect("reads"), Some(cleared));
+        assert_eq!(ledger.deleted_vault(vault(2).id).expect("reads"), None);
+        // Its name is free again.
+        let second = Vault { id: vault(2).id, ..first };
+        ledger.create_vault(&second, &[]).expect("creates");
+    });
+}
+
+#[test]
+fn a_vault_with_anything_in_it_is_not_deleted() {
+    on_each(|ledger| {
+        let held = with_item(ledger);
+        let refused = ledger.delete_vault(&deleted(&vault(1)));
+        assert!(matches!(refused, Err(LedgerError::InUse)), "{refused:?}");
+        assert_eq!(ledger.policies(held.vault).expect("reads").len(), 1, "nothing of it happened");
+        assert_eq!(ledger.uncleared_vaults().expect("reads"), []);
+    });
+}
+
+#[test]
+fn a_resource_group_is_tagged_and_goes_when_nothing_is_in_it() {
+    on_each(|ledger| {
+        for name in ["Group", "other"] {
+            let (name, region) = (name.to_owned(), "north".to_owned());
+            let new = ResourceGroup { name, region, tags: Tags::new() };
+            ledger.put_resource_group(&new).expect("puts");
+        }
+        let tags = Tags::from([("env".to_owned(), "prod".to_owned())]);
+        ledger.tag_resource_group("GROUP", &tags).expect("tags");
+        assert_eq!(ledger.resource_groups().expect("reads")[0].tags, tags);
+        let missing = ledger.tag_resource_group("nobody", &tags);
+        assert!(matches!(missing, Err(LedgerError::Missing)), "{missing:?}");
+
+        ledger.create_vault(&vault(1), &[]).expect("creates");
+        ledger
+            .create_host(&Host { resource_group: "Other".to_owned(), ..host(1, "uri") })
+            .expect("adds");
+        for group in ["group", "other"] {
+            let refused = ledger.delete_resource_group(group);
+            assert!(matches!(refused, Err(LedgerError::InUse)), "{group}: {refused:?}");
+        }
+        ledger.delete_vault(&deleted(&vault(1))).expect("deletes");
+        ledger.delete_resource_group("GROUP").expect("deletes");
+        let missing = ledger.delete_resource_group("group");
+        assert!(matches!(missing, Err(LedgerError::Missing)), "{missing:?}");
     });
 }
 

@@ -116,8 +116,44 @@ codes! {
         "Choose a name that follows the rule in the message.";
     /// A change to a vault that may not be made.
     VaultCannotChange = "UserErrorVaultPropertyCannotChange",
-        "A vault's region is fixed when it is created.",
-        "Create another vault in the region you want.";
+        "The region is fixed, some settings go one way only, redundancy while nothing is protected.",
+        "Keep the setting as it is, or create another vault with the one you want.";
+    /// A setting of a vault that Azure knows and Holdfast has nothing behind.
+    VaultSettingNotSupported = "UserErrorVaultSettingNotSupported",
+        "Holdfast cannot do what this setting promises, so it does not take it.",
+        "Leave the setting out or switch it off; the message names it.";
+    /// Soft delete of a vault that nobody may switch off.
+    SoftDeleteAlwaysOn = "BMSUserErrorDisablingSoftDeleteStateNotAllowed",
+        "The vault's soft delete is always on.",
+        "Keep it, or create another vault with soft delete that can be switched off.";
+    /// Something that changed since the client read it.
+    PreconditionFailed = "PreconditionFailed",
+        "The resource is not in the version that the request's If-Match or If-None-Match names.",
+        "Read it again, and send the request with the etag that it has now.";
+    /// A vault with something in it that must be deleted first.
+    VaultNotEmpty = "ServiceResourceNotEmptyWithContainerDetails",
+        "The vault still protects virtual machines, or its jobs have not ended.",
+        "Stop protection with deletion of the backup data for every item, then delete the vault.";
+    /// A vault with data that cannot be deleted yet.
+    VaultHoldsData = "ServiceResourceNotEmptyWithBackendMessage",
+        "The vault holds soft-deleted items, or recovery points that no item accounts for.",
+        "Wait until the data is gone for good; look at the points with `holdfast repo list`.";
+    /// A resource group with something in it that does not go with it.
+    GroupNotEmpty = "ResourceGroupDeletionBlocked",
+        "The resource group holds hosts, virtual machines, or what is protected of them.",
+        "Delete or move what the message names; empty vaults go with the group.";
+    /// A resource group that is to be in another region than it is.
+    GroupLocationFixed = "InvalidResourceGroupLocation",
+        "A resource group's region is fixed when it is created, and says nothing of what it holds.",
+        "Leave it where it is, or create another resource group.";
+    /// Tags that break Azure's rule for them.
+    InvalidTags = "InvalidTags",
+        "The tags break the rule for tags.",
+        "Use at most 50 tags with names of up to 512 characters and values of up to 256.";
+    /// A resource provider that does not exist here.
+    NamespaceNotFound = "InvalidResourceNamespace",
+        "There is no resource provider of this name here.",
+        "List the resource providers and use one of them.";
     /// A VM that cannot be protected as asked.
     InvalidConfigureProtection = "BMSUserErrorInvalidConfigureProtectionRequest",
         "The virtual machine and the vault do not fit together, or the request is incomplete.",

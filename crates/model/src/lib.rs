@@ -16,7 +16,7 @@ pub mod point;
 pub mod policy;
 pub mod principal;
 pub mod seed;
+pub mod tags;
 pub mod units;
 pub mod vault;
-
 pub mod vm;

@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::tags::Tags;
+
 /// The names under which this installation is one tenant with one subscription of Azure's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tenancy {
@@ -34,4 +36,6 @@ pub struct ResourceGroup {
     pub name: String,
     /// The region it was created in; says nothing about what it holds.
     pub region: String,
+    /// What its operator marked it with.
+    pub tags: Tags,
 }

@@ -3,6 +3,15 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::tags::Tags;
+
+mod settings;
+
+pub use settings::{
+    Alert, Alerts, CostGranularity, CrossSubscriptionRestore, Immutability, PublicNetworkAccess,
+    SOFT_DELETE_DAYS_MAX, SOFT_DELETE_DAYS_MIN, SoftDelete, SoftDeleteState, VaultSettings,
+};
+
 /// A Recovery Services vault: a repository of its own in its region's store, with its own key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vault {
@@ -16,8 +25,32 @@ pub struct Vault {
     pub region: String,
     /// How many copies of its data the operator wants. An intent: see [`Redundancy`].
     pub redundancy: Redundancy,
+    /// What else its operator wants of it.
+    pub settings: VaultSettings,
+    /// What its operator marked it with.
+    pub tags: Tags,
     /// When it was created.
     pub created_at: Timestamp,
+    /// When it was last changed: another moment for every version of it.
+    pub changed_at: Timestamp,
+}
+
+/// A vault that was deleted. What it leaves behind is removed after the ledger has this record of
+/// it, so that whatever interrupts the removal, somebody knows to go on with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedVault {
+    /// The vault's id, which names what is left of it.
+    pub id: Uuid,
+    /// Its name.
+    pub name: VaultName,
+    /// Its resource group.
+    pub resource_group: String,
+    /// Its region.
+    pub region: String,
+    /// When it was deleted.
+    pub deleted_at: Timestamp,
+    /// When nothing was left of it any more; `None` while something may be.
+    pub cleared_at: Option<Timestamp>,
 }
 
 /// The copies an operator wants of a vault's data.

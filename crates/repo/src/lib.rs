@@ -38,7 +38,7 @@ pub use error::RepoError;
 pub use format::keyslot::Kek;
 pub use format::{Kind as ObjectKind, SessionId};
 pub use image::DiskImage;
-pub use points::{DiskInfo, PointInfo, PointManifest, PointStats, SessionInfo};
+pub use points::{Contents, DiskInfo, PointInfo, PointManifest, PointStats, SessionInfo};
 pub use progress::{Flow, NoProgress, Progress, Transfer};
 pub use repository::{Environment, Repository};
 pub use restore::RestoreStats;

@@ -121,7 +121,32 @@ pub struct SessionInfo {
     pub actor: String,
 }
 
+/// What would be lost with a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// How many points it has.
+    pub points: usize,
+    /// Who may commit more.
+    pub sessions: Vec<SessionInfo>,
+}
+
 impl Repository {
+    /// What would be lost with the repository: for somebody who is about to remove it.
+    ///
+    /// # Errors
+    ///
+    /// [`RepoError::LogDamaged`] where an entry of the log cannot be read, which may be the commit
+    /// of a point; or the store failed.
+    pub fn contents(&self) -> Result<Contents, RepoError> {
+        self.shared.refresh()?;
+        let unreadable = self.shared.state(|state| state.unreadable.first().copied());
+        if let Some(number) = unreadable {
+            return Err(RepoError::LogDamaged { number, refused: "it must not be removed" });
+        }
+        let (points, sessions) = (self.points()?.len(), self.sessions()?);
+        Ok(Contents { points, sessions })
+    }
+
     /// All points, the oldest state first. From the log alone.
     ///
     /// # Errors

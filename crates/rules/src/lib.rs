@@ -11,3 +11,6 @@ pub mod job_life;
 pub mod naming;
 pub mod protection;
 pub mod retain;
+pub mod tags;
+pub mod tenancy;
+pub mod vault;

@@ -49,7 +49,8 @@ pub fn enable(vault: &Vault, vm: &Vm, protected_by: Option<(Uuid, &str)>) -> Res
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use model::vault::{Redundancy, VaultName};
+    use model::tags::Tags;
+    use model::vault::{Redundancy, VaultName, VaultSettings};
     use model::vm::{AgentState, PowerState};
 
     use super::*;
@@ -61,7 +62,10 @@ mod tests {
             resource_group: "rg".to_owned(),
             region: "north".to_owned(),
             redundancy: Redundancy::GeoRedundant,
+            settings: VaultSettings::default(),
+            tags: Tags::new(),
             created_at: Timestamp::UNIX_EPOCH,
+            changed_at: Timestamp::UNIX_EPOCH,
         }
     }
 

@@ -14,7 +14,9 @@ pub(crate) mod jobs;
 pub(crate) mod operations;
 pub(crate) mod points;
 pub(crate) mod policies;
+pub(crate) mod resources;
 pub(crate) mod tenancy;
+pub(crate) mod vault_config;
 pub(crate) mod vaults;
 pub(crate) mod vms;
 

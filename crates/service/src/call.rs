@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::arm::error::ErrorBody;
 use axum::body::Bytes;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::Engine;
 use jiff::Timestamp;
@@ -32,6 +32,7 @@ pub(crate) struct Call {
     /// The values of the route's names, in the letters the client sent.
     pub(crate) names: Vec<(&'static str, String)>,
     pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     /// The request's own id, which the answer carries.
     pub(crate) request_id: String,
@@ -64,6 +65,11 @@ impl Call {
     pub(crate) fn query(&self, key: &str) -> Option<&str> {
         let found = self.query.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of this header, if it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The request's `$filter`.
@@ -161,6 +167,11 @@ impl Reply {
     pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("our types have only text keys");
         Self { status, headers: Vec::new(), body }
+    }
+
+    /// 200 without a body: it is done.
+    pub(crate) fn done() -> Self {
+        Self::empty(StatusCode::OK)
     }
 
     /// 200 with this body.

@@ -32,12 +32,17 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Reads a filter; empty text filters nothing.
+    /// Reads a filter of a backup list; empty text filters nothing.
     pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+        Self::parse_by(text, &KEYS)
+    }
+
+    /// Reads a filter by these keys; empty text filters nothing.
+    pub(crate) fn parse_by(text: &str, keys: &[&'static str]) -> Result<Self, Fault> {
         let mut terms = Vec::new();
         let mut rest = text.trim();
         while !rest.is_empty() {
-            let (term, behind) = term(rest).ok_or_else(|| refused(text))??;
+            let (term, behind) = term(rest, keys).ok_or_else(|| refused(text))??;
             terms.push(term);
             rest = match behind.trim_start() {
                 "" => "",
@@ -83,10 +88,10 @@ impl Filter {
 type Term = (&'static str, String);
 
 /// Reads `key eq 'value'`; returns it and the rest. `None` where the text has another shape.
-fn term(text: &str) -> Option<Result<(Term, &str), Fault>> {
+fn term<'a>(text: &'a str, keys: &[&'static str]) -> Option<Result<(Term, &'a str), Fault>> {
     let (word, rest) = text.split_once(char::is_whitespace)?;
     let (value, rest) = quoted(after_word(rest.trim_start(), "eq")?)?;
-    let Some(key) = KEYS.iter().find(|key| key.eq_ignore_ascii_case(word)) else {
+    let Some(key) = keys.iter().find(|key| key.eq_ignore_ascii_case(word)) else {
         let message = format!("$filter: '{word}' cannot be filtered by here.");
         return Some(Err(Fault::new(Code::BadRequest, message)));
     };

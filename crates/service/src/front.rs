@@ -143,7 +143,8 @@ async fn respond(
     };
     let (service, request_id) = (Arc::clone(service), request_id.to_owned());
     let path = format!("/{}", segments.join("/"));
-    let call = Call { service, base, path, names, query, body, request_id };
+    let headers = parts.headers;
+    let call = Call { service, base, path, names, query, headers, body, request_id };
     let run = move || run(&call, route, caller);
     tokio::task::spawn_blocking(run).await.unwrap_or_else(|_| Err(Reply::fault(&bug())))
 }

@@ -47,6 +47,16 @@ macro_rules! group {
     };
 }
 
+macro_rules! location {
+    ($rest:literal) => {
+        concat!(
+            "/subscriptions/{subscription}",
+            "/providers/Microsoft.RecoveryServices/locations/{location}",
+            $rest
+        )
+    };
+}
+
 macro_rules! vault {
     ($rest:literal) => {
         concat!(
@@ -77,6 +87,7 @@ mod jobs;
 mod login;
 mod points;
 mod policies;
+mod resources;
 mod tenancy;
 mod vaults;
 
@@ -91,6 +102,7 @@ const FAMILIES: &[&[Route]] = &[
     items::ROUTES,
     points::ROUTES,
     jobs::ROUTES,
+    resources::ROUTES,
 ];
 
 /// Every route, in the order in which they are tried.
@@ -124,6 +136,10 @@ const fn put(pattern: &'static str, action: &'static str, handler: Handler) -> R
 
 const fn patch(pattern: &'static str, action: &'static str, handler: Handler) -> Route {
     route(Method::PATCH, pattern, Access::Needs(action), handler)
+}
+
+const fn delete(pattern: &'static str, action: &'static str, handler: Handler) -> Route {
+    route(Method::DELETE, pattern, Access::Needs(action), handler)
 }
 
 const fn post(pattern: &'static str, action: &'static str, handler: Handler) -> Route {
@@ -188,9 +204,9 @@ mod tests {
     #[test]
     fn a_path_by_another_method_names_the_methods_there_are() {
         let segments = path::segments("/subscriptions/s/resourceGroups/g").expect("readable");
-        let Found::OtherMethods(methods) = find(&Method::DELETE, &segments) else {
-            panic!("there is no DELETE");
+        let Found::OtherMethods(methods) = find(&Method::POST, &segments) else {
+            panic!("there is no POST");
         };
-        assert_eq!(methods, ["GET", "HEAD", "PUT"]);
+        assert_eq!(methods, ["GET", "HEAD", "PUT", "PATCH", "DELETE"]);
     }
 }

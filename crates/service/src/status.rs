@@ -12,6 +12,11 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::InvalidApiVersion
         | Code::InvalidResourceName
         | Code::VaultCannotChange
+        | Code::VaultSettingNotSupported
+        | Code::SoftDeleteAlwaysOn
+        | Code::VaultNotEmpty
+        | Code::VaultHoldsData
+        | Code::InvalidTags
         | Code::InvalidConfigureProtection
         | Code::DiskNotSupported
         | Code::RestoreTargetInvalid => StatusCode::BAD_REQUEST,
@@ -21,11 +26,15 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::ResourceGroupNotFound
         | Code::SubscriptionNotFound
         | Code::RouteNotFound
+        | Code::NamespaceNotFound
         | Code::ItemNotFound
         | Code::VmNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimedOut => StatusCode::REQUEST_TIMEOUT,
-        Code::ProtectedInAnotherVault
+        Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Code::GroupNotEmpty
+        | Code::GroupLocationFixed
+        | Code::ProtectedInAnotherVault
         | Code::BackupInProgress
         | Code::VmNotInDesirableState
         | Code::JobNotCancelable => StatusCode::CONFLICT,

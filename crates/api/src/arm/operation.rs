@@ -59,6 +59,11 @@ pub enum Stage<'a> {
     },
 }
 
+/// Renders the status of an operation that starts no job.
+pub fn render_without_job(id: &str, started_at: Timestamp, stage: Stage<'_>) -> OperationStatus {
+    OperationStatus { properties: None, ..render(id, id, started_at, stage) }
+}
+
 /// Renders the status of the operation that started `job`, or whose job that is.
 pub fn render(id: &str, job: &str, started_at: Timestamp, stage: Stage<'_>) -> OperationStatus {
     let (status, end_time) = match stage {

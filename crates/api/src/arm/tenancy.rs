@@ -1,5 +1,7 @@
 //! Tenants, subscriptions, regions and resource groups: the names under which everything is found.
 
+use std::collections::BTreeMap;
+
 use model::arm_id;
 use model::principal::{ResourceGroup, Tenancy};
 use schemars::JsonSchema;
@@ -72,6 +74,8 @@ pub struct Tenant {
     pub display_name: String,
     /// Whose it is: `Home`.
     pub tenant_category: String,
+    /// Its DNS names: none.
+    pub domains: Vec<String>,
 }
 
 /// Renders the tenant.
@@ -81,6 +85,7 @@ pub fn tenant(tenancy: &Tenancy) -> Tenant {
         tenant_id: tenancy.tenant.to_string(),
         display_name: "holdfast".to_owned(),
         tenant_category: "Home".to_owned(),
+        domains: Vec::new(),
     }
 }
 
@@ -92,6 +97,9 @@ pub struct Location {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// `Region`.
+    #[serde(rename = "type")]
+    pub kind: String,
     /// The same, for people.
     pub display_name: String,
     /// The same, for people, with the continent in Azure.
@@ -108,6 +116,8 @@ pub struct LocationMetadata {
     pub region_type: String,
     /// `Other`.
     pub region_category: String,
+    /// Where its second copies go: nowhere yet.
+    pub paired_region: Vec<String>,
 }
 
 /// Renders a region.
@@ -115,11 +125,13 @@ pub fn location(subscription: &str, region: &str) -> Location {
     Location {
         id: format!("{}/locations/{region}", arm_id::subscription(subscription)),
         name: region.to_owned(),
+        kind: "Region".to_owned(),
         display_name: region.to_owned(),
         regional_display_name: region.to_owned(),
         metadata: LocationMetadata {
             region_type: "Physical".to_owned(),
             region_category: "Other".to_owned(),
+            paired_region: Vec::new(),
         },
     }
 }
@@ -135,20 +147,26 @@ pub struct GroupProperties {
     pub provisioning_state: String,
 }
 
-/// What a client sends to create a resource group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What a client sends to create or change a resource group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupRequest {
-    /// The region.
-    pub location: String,
+    /// The region, which a new one must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// What it is to be marked with: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// Renders a resource group.
 pub fn group(subscription: &str, group: &ResourceGroup) -> Group {
-    Resource::new(
+    let mut resource = Resource::new(
         arm_id::resource_group(subscription, &group.name),
         &group.name,
         "Microsoft.Resources/resourceGroups",
         GroupProperties { provisioning_state: "Succeeded".to_owned() },
     )
-    .at(&group.region)
+    .at(&group.region);
+    resource.tags = Some(group.tags.clone());
+    resource
 }

@@ -1,14 +1,23 @@
 //! Vaults: `Microsoft.RecoveryServices/vaults`.
 //!
-//! Clients read and send back blocks of settings that a vault here does not have. They are told as
-//! what is true: no alerts are sent, nothing replicates, nothing is charged.
+//! The settings are the operator's, told back as they were given. What a vault here does not have
+//! is told as what is true: nothing replicates, no second person is asked, nothing is scanned.
 
 use model::arm_id;
-use model::vault::Vault as ModelVault;
+use model::vault::{Alerts, Immutability, Redundancy, SoftDelete, Vault as ModelVault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Resource, Sku};
+
+mod request;
+
+pub use request::{
+    AlertsRequest, ClassicAlertsRequest, CrossSubscriptionRequest, IdentityRequest,
+    ImmutabilityRequest, ImmutabilityRequestConfiguration, MonitoringRequest,
+    RestoreRequestSettings, SecurityRequest, SoftDeleteRequest, VaultRequest,
+    VaultRequestProperties,
+};
 
 /// The resource type of vaults.
 pub const KIND: &str = "Microsoft.RecoveryServices/vaults";
@@ -75,10 +84,11 @@ pub struct ClassicAlerts {
 }
 
 /// How a vault's cost is counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CostManagementSettings {
-    /// `VaultLevel`.
+    /// `VaultLevel`, `ProtectedItemLevel` or `ProtectedItemWithParentTag`.
+    #[serde(default)]
     pub granularity_level: String,
 }
 
@@ -88,6 +98,8 @@ pub struct CostManagementSettings {
 pub struct SecuritySettings {
     /// Soft delete.
     pub soft_delete_settings: SoftDeleteSettings,
+    /// Whether points must be kept until their time.
+    pub immutability_settings: ImmutabilitySettings,
     /// Whether a second person must agree; `Invalid` is Azure's word for "never set up".
     pub multi_user_authorization: String,
     /// Malware scans of points.
@@ -106,6 +118,24 @@ pub struct SoftDeleteSettings {
     pub enhanced_security_state: String,
 }
 
+/// Whether points must be kept until their time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ImmutabilitySettings {
+    /// `Disabled`, `Unlocked` or `Locked`.
+    pub state: String,
+    /// Until when, where it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<ImmutabilityConfiguration>,
+}
+
+/// Until when points must be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ImmutabilityConfiguration {
+    /// `AsPerPolicy`: until the policy says.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
 /// Something that is `Enabled` or `Disabled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct State {
@@ -120,7 +150,7 @@ pub struct RedundancySettings {
     /// `LocallyRedundant`, `ZoneRedundant` or `GeoRedundant`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_tier_storage_redundancy: Option<String>,
-    /// Whether points can be restored in the paired region.
+    /// Whether points can be restored in the paired region: `Disabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross_region_restore: Option<String>,
 }
@@ -151,59 +181,36 @@ pub struct VaultFacts {
     pub warnings: Vec<String>,
 }
 
-/// What a client sends to create or change a vault. Every part may be missing in a change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct VaultRequest {
-    /// The region.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub location: Option<String>,
-    /// The settings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub properties: Option<VaultRequestProperties>,
-}
-
-/// The settings of a vault that a client can choose.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct VaultRequestProperties {
-    /// How many copies of its data are wanted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub redundancy_settings: Option<RedundancySettings>,
-}
-
-impl VaultRequest {
-    /// The redundancy that the request names.
-    pub fn redundancy(&self) -> Option<&str> {
-        let settings = self.properties.as_ref()?.redundancy_settings.as_ref()?;
-        settings.standard_tier_storage_redundancy.as_deref()
-    }
-}
-
 /// The ARM id of a vault.
 pub fn id(subscription: &str, vault: &ModelVault) -> String {
     arm_id::vault(subscription, &vault.resource_group, vault.name.as_str())
 }
 
+/// The name of this version of a vault, in Azure's form.
+pub fn etag(vault: &ModelVault) -> String {
+    let moment = format!("{:.9}", vault.changed_at).replace(':', "%3A");
+    format!("W/\"datetime'{moment}'\"")
+}
+
 /// Renders a vault.
 pub fn render(subscription: &str, vault: &ModelVault, warnings: Vec<String>) -> Vault {
     let none = || "None".to_owned();
+    let settings = &vault.settings;
+    let restore = settings.cross_subscription_restore.azure_name().to_owned();
     let properties = VaultProperties {
         provisioning_state: "Succeeded".to_owned(),
         private_endpoint_state_for_backup: none(),
         private_endpoint_state_for_site_recovery: none(),
-        monitoring_settings: no_alerts(),
+        monitoring_settings: monitoring(settings.alerts),
         cost_management_settings: CostManagementSettings {
-            granularity_level: "VaultLevel".to_owned(),
+            granularity_level: settings.cost_granularity.azure_name().to_owned(),
         },
-        security_settings: no_soft_delete(),
-        redundancy_settings: RedundancySettings {
-            standard_tier_storage_redundancy: Some(vault.redundancy.azure_name().to_owned()),
-            cross_region_restore: Some("Disabled".to_owned()),
-        },
-        public_network_access: "Enabled".to_owned(),
+        security_settings: security(settings.soft_delete, settings.immutability),
+        redundancy_settings: redundancy(vault.redundancy),
+        public_network_access: settings.public_network_access.azure_name().to_owned(),
         restore_settings: RestoreSettings {
             cross_subscription_restore_settings: CrossSubscriptionRestoreSettings {
-                cross_subscription_restore_state: "Disabled".to_owned(),
+                cross_subscription_restore_state: restore,
             },
         },
         holdfast: VaultFacts { vault_uuid: vault.id.to_string(), warnings },
@@ -212,30 +219,44 @@ pub fn render(subscription: &str, vault: &ModelVault, warnings: Vec<String>) -> 
         Resource::new(id(subscription, vault), vault.name.as_str(), KIND, properties)
             .at(&vault.region);
     resource.sku = Some(Sku { name: "Standard".to_owned() });
+    resource.tags = Some(vault.tags.clone());
+    resource.etag = Some(etag(vault));
     resource
 }
 
-fn no_alerts() -> MonitoringSettings {
-    let off = || "Disabled".to_owned();
+fn redundancy(wanted: Redundancy) -> RedundancySettings {
+    RedundancySettings {
+        standard_tier_storage_redundancy: Some(wanted.azure_name().to_owned()),
+        cross_region_restore: Some("Disabled".to_owned()),
+    }
+}
+
+fn monitoring(alerts: Alerts) -> MonitoringSettings {
+    let name = |alert: model::vault::Alert| alert.azure_name().to_owned();
     MonitoringSettings {
         azure_monitor_alert_settings: MonitorAlerts {
-            alerts_for_all_job_failures: off(),
-            alerts_for_all_replication_issues: off(),
-            alerts_for_all_failover_issues: off(),
+            alerts_for_all_job_failures: name(alerts.job_failures),
+            alerts_for_all_replication_issues: name(alerts.replication_issues),
+            alerts_for_all_failover_issues: name(alerts.failover_issues),
         },
         classic_alert_settings: ClassicAlerts {
-            alerts_for_critical_operations: off(),
-            email_notifications_for_site_recovery: off(),
+            alerts_for_critical_operations: name(alerts.critical_operations),
+            email_notifications_for_site_recovery: name(alerts.site_recovery_mail),
         },
     }
 }
 
-fn no_soft_delete() -> SecuritySettings {
+fn security(soft_delete: SoftDelete, immutability: Immutability) -> SecuritySettings {
+    let kind = "AsPerPolicy".to_owned();
     SecuritySettings {
         soft_delete_settings: SoftDeleteSettings {
-            soft_delete_retention_period_in_days: 0,
-            soft_delete_state: "Disabled".to_owned(),
-            enhanced_security_state: "Disabled".to_owned(),
+            soft_delete_retention_period_in_days: soft_delete.days,
+            soft_delete_state: soft_delete.state.azure_name().to_owned(),
+            enhanced_security_state: soft_delete.enhanced.azure_name().to_owned(),
+        },
+        immutability_settings: ImmutabilitySettings {
+            state: immutability.azure_name().to_owned(),
+            configuration: immutability.is_on().then_some(ImmutabilityConfiguration { kind }),
         },
         multi_user_authorization: "Invalid".to_owned(),
         source_scan_configuration: State { state: "Disabled".to_owned() },

@@ -3,13 +3,14 @@
 
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use engine::{Config, Engine, NewVault, Ports};
+use engine::{Config, Engine, NewVault, Ports, VaultChange};
 use fabric::fake::{FakeHost, NewDisk};
 use fabric::{Capture, CapturePlan, Domain, FabricError, Host, HostEvent, NewDomain, RecoverScope};
 use jiff::{SignedDuration, Timestamp};
@@ -214,9 +215,9 @@ impl House {
             name: name.to_owned(),
             resource_group: "holdfast".to_owned(),
             region: region.to_owned(),
-            redundancy: None,
+            wanted: VaultChange::default(),
         };
-        self.engine.create_vault(new).expect("created")
+        self.engine.create_vault(new).expect("created").0
     }
 
     /// The local virtual machine's item in a vault of its own.
@@ -275,6 +276,15 @@ impl House {
 /// The ledger in a data directory that no engine runs on.
 pub fn ledger(data: &Path) -> SqliteLedger {
     SqliteLedger::open(&data.join("ledger.db")).expect("opens")
+}
+
+/// Copies the ledger of a data directory that no engine runs on.
+pub fn copy_ledger(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let _ = fs::remove_file(to.join(name));
+        let _ = fs::copy(from.join(name), to.join(name));
+    }
 }
 
 /// Bytes that do not compress.

@@ -8,6 +8,7 @@ use model::item::{Chain, ChainDisk, Deletion, DiskSelection, LastBackup};
 use model::job::{DiskProgress, Status, Task};
 use model::point::{PointDisk, PointId};
 use model::policy::Schedule;
+use model::tags::Tags;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub(super) enum Unknown {
     Weekday { number: i8 },
     #[error("'{text}' is not a time")]
     Time { text: String },
+    #[error("unknown setting '{name}'")]
+    Setting { name: String },
 }
 
 /// A value that is kept inside a JSON column.
@@ -68,6 +71,18 @@ impl Nested for (String, String) {
     }
 
     fn from_row(row: Self::Row) -> Result<Self, Unknown> {
+        Ok(row)
+    }
+}
+
+impl Nested for Tags {
+    type Row = Self;
+
+    fn to_row(&self) -> Self {
+        self.clone()
+    }
+
+    fn from_row(row: Self) -> Result<Self, Unknown> {
         Ok(row)
     }
 }

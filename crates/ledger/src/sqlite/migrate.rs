@@ -14,6 +14,7 @@ use crate::port::LedgerError;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_item_lifecycle.sql"),
+    include_str!("../../migrations/0003_vault_settings.sql"),
 ];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.

@@ -1,10 +1,11 @@
 //! Who may use the API: the tenancy, principals and resource groups.
 
 use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::tags::Tags;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::record::{Record, Stored, all, first, run};
+use super::record::{Record, Stored, all, any, first, json, run, run_on_one};
 use crate::port::LedgerError;
 
 impl Stored for Tenancy {
@@ -36,7 +37,11 @@ impl Stored for ResourceGroup {
     const KEY: &'static str = "name";
 
     fn read(record: &Record<'_>) -> Result<Self, LedgerError> {
-        Ok(Self { name: record.text("name")?, region: record.text("region")? })
+        Ok(Self {
+            name: record.text("name")?,
+            region: record.text("region")?,
+            tags: record.json("tags_json")?,
+        })
     }
 }
 
@@ -79,10 +84,25 @@ pub(super) fn get(db: &Connection, client_id: Uuid) -> Result<Option<Principal>,
 pub(super) fn put_group(db: &Connection, group: &ResourceGroup) -> Result<(), LedgerError> {
     run(
         db,
-        "INSERT INTO resource_group (name, region) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-        [&group.name, &group.region],
+        "INSERT INTO resource_group (name, region, tags_json) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO NOTHING",
+        [&group.name, &group.region, &json(&group.tags)],
     )?;
     Ok(())
+}
+
+pub(super) fn tag_group(db: &Connection, name: &str, tags: &Tags) -> Result<(), LedgerError> {
+    run_on_one(db, "UPDATE resource_group SET tags_json = ?2 WHERE name = ?1", [name, &json(tags)])
+}
+
+pub(super) fn delete_group(db: &Connection, name: &str) -> Result<(), LedgerError> {
+    let vaults = "SELECT 1 FROM vault WHERE resource_group = ?1";
+    // A host's group is spelled as the group's record is, but that is no promise of the table's.
+    let hosts = "SELECT 1 FROM host WHERE resource_group = ?1 COLLATE NOCASE";
+    if any(db, vaults, [name])? || any(db, hosts, [name])? {
+        return Err(LedgerError::InUse);
+    }
+    run_on_one(db, "DELETE FROM resource_group WHERE name = ?1", [name])
 }
 
 pub(super) fn groups(db: &Connection) -> Result<Vec<ResourceGroup>, LedgerError> {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use model::item::ProtectionState;
 use model::job::{Operation, Status};
 use model::point::Consistency;
-use model::vault::{Redundancy, VaultName};
+use model::vault::{Redundancy, VaultName, VaultSettings};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -25,7 +25,10 @@ fn write_one_of_each(ledger: &SqliteLedger) {
         resource_group: "group".to_owned(),
         region: "north".to_owned(),
         redundancy: Redundancy::LocallyRedundant,
+        settings: VaultSettings::default(),
+        tags: Tags::new(),
         created_at: at,
+        changed_at: at,
     };
     let item = Item {
         id: ID,

@@ -9,7 +9,11 @@ use model::item::{Chain, ChainDisk, DiskSelection, Item, ProtectionState};
 use model::job::{DiskProgress, Job, JobId, Operation, Status, TAKE_SNAPSHOT, Task};
 use model::point::{Consistency, Point, PointDisk, PointId};
 use model::policy::DEFAULT_POLICY;
-use model::vault::{Redundancy, Vault, VaultName};
+use model::tags::Tags;
+use model::vault::{
+    Alert, Alerts, CostGranularity, CrossSubscriptionRestore, Immutability, PublicNetworkAccess,
+    Redundancy, SoftDelete, SoftDeleteState, Vault, VaultName, VaultSettings,
+};
 use uuid::Uuid;
 
 /// A moment with all nine decimals in use, `number` seconds after some night of 2026.
@@ -34,7 +38,29 @@ pub fn vault(number: u128) -> Vault {
         resource_group: "group".to_owned(),
         region: "north".to_owned(),
         redundancy: Redundancy::GeoRedundant,
+        settings: VaultSettings::default(),
+        tags: Tags::from([("env".to_owned(), "\"prod\"".to_owned())]),
         created_at: moment(number),
+        changed_at: moment(number),
+    }
+}
+
+/// Settings of which none is the default.
+pub fn other_settings() -> VaultSettings {
+    let (state, enhanced) = (SoftDeleteState::Disabled, SoftDeleteState::Enabled);
+    VaultSettings {
+        soft_delete: SoftDelete { state, enhanced, days: 180 },
+        immutability: Immutability::Unlocked,
+        alerts: Alerts {
+            job_failures: Alert::Disabled,
+            replication_issues: Alert::Disabled,
+            failover_issues: Alert::Disabled,
+            critical_operations: Alert::Disabled,
+            site_recovery_mail: Alert::Disabled,
+        },
+        cost_granularity: CostGranularity::ItemWithTags,
+        public_network_access: PublicNetworkAccess::Disabled,
+        cross_subscription_restore: CrossSubscriptionRestore::PermanentlyDisabled,
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) fn put(call: &Call) -> Result<Reply, Fault> {
     Ok(Reply::json(StatusCode::CREATED, &render(&call.subscription(), &status)))
 }
 
-fn render(subscription: &str, status: &HostStatus) -> host::Host {
+/// Renders a host.
+pub(super) fn render(subscription: &str, status: &HostStatus) -> host::Host {
     let condition = Condition {
         connected: status.problem.is_none(),
         vms: status.vms,

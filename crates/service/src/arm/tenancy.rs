@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use api::arm::tags;
 use api::arm::tenancy::{self, GroupRequest};
 use axum::http::StatusCode;
+use engine::TagsChange;
 use model::fault::{Code, Fault};
 use model::principal::ResourceGroup;
 
-use super::list;
+use super::{bad_request, list, resources};
 use crate::call::{Call, Reply};
+use crate::filter::Filter;
 
 /// `GET /tenants`
 pub(crate) fn tenants(call: &Call) -> Result<Reply, Fault> {
@@ -27,25 +30,38 @@ pub(crate) fn subscription(call: &Call) -> Result<Reply, Fault> {
 
 /// `GET …/locations`: every region that something is in.
 pub(crate) fn locations(call: &Call) -> Result<Reply, Fault> {
+    let (subscription, regions) = (call.subscription(), regions(call)?);
+    list(call, regions.iter().map(|region| tenancy::location(&subscription, region)))
+}
+
+/// Every region that something is in.
+pub(super) fn regions(call: &Call) -> Result<BTreeSet<String>, Fault> {
     let engine = call.engine();
     let hosts = engine.hosts()?.into_iter().map(|status| status.host.region);
     let groups = engine.resource_groups()?.into_iter().map(|group| group.region);
     let vaults = engine.vaults()?.into_iter().map(|vault| vault.region);
-    let regions: BTreeSet<String> = hosts.chain(groups).chain(vaults).collect();
-    let subscription = call.subscription();
-    list(call, regions.iter().map(|region| tenancy::location(&subscription, region)))
+    Ok(hosts.chain(groups).chain(vaults).collect())
 }
 
-/// `GET …/resourceGroups`
+/// `GET …/resourceGroups`, by tag where the client asks for one.
 pub(crate) fn groups(call: &Call) -> Result<Reply, Fault> {
+    let text = call.query("$filter").unwrap_or_default();
+    let filter = Filter::parse_by(text, &["name", "tagName", "tagValue"])?;
     let subscription = call.subscription();
-    let groups = call.engine().resource_groups()?;
+    let mut groups = call.engine().resource_groups()?;
+    groups.retain(|group| {
+        filter.passes("name", &group.name) && resources::has_tag(&filter, Some(&group.tags))
+    });
     list(call, groups.iter().map(|group| tenancy::group(&subscription, group)))
 }
 
 /// `GET …/resourceGroups/G`
 pub(crate) fn group(call: &Call) -> Result<Reply, Fault> {
-    Ok(Reply::ok(&tenancy::group(&call.subscription(), &find_group(call)?)))
+    Ok(render(call, StatusCode::OK, &find_group(call)?))
+}
+
+fn render(call: &Call, status: StatusCode, group: &ResourceGroup) -> Reply {
+    Reply::json(status, &tenancy::group(&call.subscription(), group))
 }
 
 /// `HEAD …/resourceGroups/G`
@@ -57,20 +73,50 @@ pub(crate) fn group_exists(call: &Call) -> Result<Reply, Fault> {
 /// `PUT …/resourceGroups/G`
 pub(crate) fn put_group(call: &Call) -> Result<Reply, Fault> {
     let request: GroupRequest = call.body()?;
-    let status = match find_group(call) {
-        Ok(_) => StatusCode::OK,
-        Err(_) => StatusCode::CREATED,
+    let Some(region) = request.location else {
+        return Err(bad_request("A resource group needs a location: the body names none."));
     };
-    let group = call.engine().create_resource_group(call.name("group"), &request.location)?;
-    Ok(Reply::json(status, &tenancy::group(&call.subscription(), &group)))
+    let found = match find_group(call) {
+        Ok(group) => Some(group),
+        Err(fault) if fault.code == Code::ResourceGroupNotFound => None,
+        Err(fault) => return Err(fault),
+    };
+    if let Some(group) = &found
+        && !group.region.eq_ignore_ascii_case(&region)
+    {
+        let message = format!(
+            "Invalid resource group location '{region}'. The Resource group already exists in \
+             location '{}'.",
+            group.region
+        );
+        return Err(Fault::new(Code::GroupLocationFixed, message));
+    }
+    let status = if found.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    let tags = request.tags.map(tags::sent);
+    let group = call.engine().create_resource_group(call.name("group"), &region, tags)?;
+    Ok(render(call, status, &group))
+}
+
+/// `PATCH …/resourceGroups/G`: its tags, which is all that can change.
+pub(crate) fn patch_group(call: &Call) -> Result<Reply, Fault> {
+    let request: GroupRequest = call.body()?;
+    let group = match request.tags {
+        Some(tags) => {
+            let (change, tags) = (TagsChange::Replace, tags::sent(tags));
+            call.engine().tag_resource_group(call.name("group"), change, tags)?
+        }
+        None => find_group(call)?,
+    };
+    Ok(render(call, StatusCode::OK, &group))
+}
+
+/// `DELETE …/resourceGroups/G`, with the empty vaults in it.
+pub(crate) fn delete_group(call: &Call) -> Result<Reply, Fault> {
+    call.engine().delete_resource_group(call.name("group"))?;
+    Ok(Reply::done())
 }
 
 /// The resource group that the URL names.
 pub(super) fn find_group(call: &Call) -> Result<ResourceGroup, Fault> {
-    let name = call.name("group");
-    let groups = call.engine().resource_groups()?;
-    groups.into_iter().find(|group| group.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-        let message = format!("Resource group '{name}' could not be found.");
-        Fault::new(Code::ResourceGroupNotFound, message)
-    })
+    call.engine().resource_group(call.name("group"))
 }

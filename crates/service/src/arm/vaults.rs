@@ -1,13 +1,17 @@
 //! `Microsoft.RecoveryServices/vaults`.
 
+use api::arm::operation::{self, Stage};
 use api::arm::vault::{self as shape, VaultRequest};
 use axum::http::StatusCode;
-use engine::NewVault;
-use model::fault::Fault;
-use model::vault::{Redundancy, Vault};
+use engine::{NewVault, Strictness, VaultChange};
+use model::fault::{Code, Fault};
+use model::vault::{DeletedVault, Vault};
+use uuid::Uuid;
 
-use super::{bad_request, list, tenancy};
+use super::{bad_request, link, list, pending, tenancy};
 use crate::call::{Call, Reply};
+
+pub(super) mod request;
 
 /// `GET …/subscriptions/S/providers/Microsoft.RecoveryServices/vaults`
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
@@ -28,50 +32,123 @@ pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
     Ok(Reply::ok(&render(call, &call.vault()?)))
 }
 
-/// `PUT V`: creates a vault, or changes one.
+/// `PUT V`: creates a vault, or changes what the request names of one.
 pub(crate) fn put(call: &Call) -> Result<Reply, Fault> {
     let request: VaultRequest = call.body()?;
-    let found = call.vault().ok();
-    let status = if found.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    let region = match (&request.location, found) {
-        (Some(location), _) => location.clone(),
-        (None, Some(vault)) => vault.region,
-        (None, None) => return Err(bad_request("A vault needs a location: the body names none.")),
+    let wanted = request::wanted(&request)?;
+    let found = found(call)?;
+    let strictness = precondition(call, found.as_ref())?;
+    if let Some(vault) = found {
+        return change(call, &vault, request.location.as_deref(), &wanted, strictness);
+    }
+    let Some(region) = request.location else {
+        return Err(bad_request("A vault needs a location: the body names none."));
     };
-    write(call, &request, region, status)
-}
-
-/// `PATCH V`: changes a vault.
-pub(crate) fn patch(call: &Call) -> Result<Reply, Fault> {
-    let request: VaultRequest = call.body()?;
-    let vault = call.vault()?;
-    let region = request.location.clone().unwrap_or(vault.region);
-    write(call, &request, region, StatusCode::OK)
-}
-
-fn write(
-    call: &Call,
-    request: &VaultRequest,
-    region: String,
-    status: StatusCode,
-) -> Result<Reply, Fault> {
-    let redundancy = request.redundancy().map(redundancy).transpose()?;
-    let vault = call.engine().create_vault(NewVault {
+    let (vault, is_new) = call.engine().create_vault(NewVault {
         name: call.name("vault").to_owned(),
         resource_group: call.name("group").to_owned(),
         region,
-        redundancy,
+        wanted,
     })?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(Reply::json(status, &render(call, &vault)))
 }
 
-fn redundancy(name: &str) -> Result<Redundancy, Fault> {
-    Redundancy::from_azure_name(name).ok_or_else(|| {
-        let known = "LocallyRedundant, ZoneRedundant and GeoRedundant";
-        bad_request(format!("'{name}' is not a redundancy: there are {known}."))
+/// `PATCH V`: changes what the request names of a vault.
+pub(crate) fn patch(call: &Call) -> Result<Reply, Fault> {
+    let request: VaultRequest = call.body()?;
+    let wanted = request::wanted(&request)?;
+    let vault = call.vault()?;
+    let strictness = precondition(call, Some(&vault))?;
+    change(call, &vault, request.location.as_deref(), &wanted, strictness)
+}
+
+fn change(
+    call: &Call,
+    vault: &Vault,
+    region: Option<&str>,
+    wanted: &VaultChange,
+    strictness: Strictness,
+) -> Result<Reply, Fault> {
+    let vault = call.engine().change_vault(vault, region, wanted, strictness)?;
+    Ok(Reply::ok(&render(call, &vault)))
+}
+
+/// `DELETE V`. The vault is gone when this answers; clients want an operation to look at.
+pub(crate) fn delete(call: &Call) -> Result<Reply, Fault> {
+    tenancy::find_group(call)?;
+    let found = found(call)?;
+    precondition(call, found.as_ref())?;
+    let Some(vault) = found else {
+        return Ok(Reply::empty(StatusCode::NO_CONTENT));
+    };
+    let deleted = call.engine().delete_vault(&vault)?;
+    let id = shape::id(&call.subscription(), &vault);
+    let at = |what: &str| link(call, &format!("{id}/{what}/{}", deleted.id));
+    Ok(pending()
+        .with("azure-asyncoperation", at("operationStatus"))
+        .with("location", at("operationResults")))
+}
+
+/// `GET V/operationStatus/{op}`: of a deletion, which is the only operation on a vault that is one.
+pub(crate) fn operation_status(call: &Call) -> Result<Reply, Fault> {
+    let deleted = deletion(call)?;
+    let (id, at) = (deleted.id.to_string(), deleted.deleted_at);
+    Ok(Reply::ok(&operation::render_without_job(&id, at, Stage::Succeeded { at })))
+}
+
+/// `GET V/operationResults/{op}`
+pub(crate) fn operation_result(call: &Call) -> Result<Reply, Fault> {
+    deletion(call).map(|_| Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// The deletion that the URL names, which must be one of a vault of the URL's name.
+fn deletion(call: &Call) -> Result<DeletedVault, Fault> {
+    let (operation, group, name) = (call.name("operation"), call.name("group"), call.name("vault"));
+    let is_it = |deleted: &DeletedVault| {
+        deleted.resource_group.eq_ignore_ascii_case(group)
+            && deleted.name.as_str().eq_ignore_ascii_case(name)
+    };
+    let found = match Uuid::parse_str(operation) {
+        Ok(id) => call.engine().deleted_vault(id)?.filter(is_it),
+        Err(_) => None,
+    };
+    found.ok_or_else(|| {
+        let message = format!("Vault '{name}' has no operation '{operation}'.");
+        Fault::new(Code::ResourceNotFound, message)
     })
 }
 
-fn render(call: &Call, vault: &Vault) -> shape::Vault {
+/// The vault that the URL names, if there is one.
+fn found(call: &Call) -> Result<Option<Vault>, Fault> {
+    match call.vault() {
+        Ok(vault) => Ok(Some(vault)),
+        Err(fault) if fault.code == Code::ResourceNotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether the vault is in the version that the request's `If-Match` or `If-None-Match` means.
+fn precondition(call: &Call, vault: Option<&Vault>) -> Result<Strictness, Fault> {
+    let etag = vault.map(shape::etag);
+    let failed = |why: &str| {
+        let name = call.name("vault");
+        Err(Fault::new(Code::PreconditionFailed, format!("Vault '{name}' {why}.")))
+    };
+    match (call.header("if-none-match"), &etag) {
+        (Some("*"), Some(_)) => return failed("exists already"),
+        (Some(sent), Some(etag)) if sent == etag => return failed("is in that version"),
+        _ => {}
+    }
+    match (call.header("if-match"), &etag) {
+        (None, _) | (Some("*"), Some(_)) => Ok(Strictness::Any),
+        (Some(_), None) => failed("does not exist"),
+        (Some(sent), Some(etag)) if sent == etag => Ok(Strictness::AsRead),
+        (Some(_), Some(_)) => failed("has been changed since it was read"),
+    }
+}
+
+/// Renders a vault.
+pub(super) fn render(call: &Call, vault: &Vault) -> shape::Vault {
     shape::render(&call.subscription(), vault, call.engine().vault_warnings(vault))
 }

@@ -17,6 +17,7 @@ mod jobs;
 mod login;
 mod points;
 mod policies;
+mod resources;
 mod tenancy;
 mod vaults;
 
@@ -32,6 +33,7 @@ fn operations() -> Vec<Operation> {
         items::operations(),
         points::operations(),
         jobs::operations(),
+        resources::operations(),
     ]
     .into_iter()
     .flatten()
@@ -68,6 +70,13 @@ const NAMES: &[Parameter] = &[
     name("point", "A recovery point's number, below 2^63.", "^[1-9][0-9]{0,18}$", POINT),
     name("job", "A job's id.", UUID, JOB),
     name("operation", "An operation's id.", UUID, JOB),
+    name("proxy", "A resource guard.", "^[A-Za-z]{1,60}$", "VaultProxy"),
+    name(
+        "namespace",
+        "A resource provider.",
+        r"^[A-Za-z]{1,40}\.[A-Za-z]{1,40}$",
+        "Microsoft.RecoveryServices",
+    ),
 ];
 
 const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
@@ -106,6 +115,10 @@ fn put(id: &'static str, path: &'static str, summary: &'static str) -> Operation
 
 fn patch(id: &'static str, path: &'static str, summary: &'static str) -> Operation {
     Operation::new(id, "PATCH", path, summary)
+}
+
+fn delete(id: &'static str, path: &'static str, summary: &'static str) -> Operation {
+    Operation::new(id, "DELETE", path, summary)
 }
 
 fn post(id: &'static str, path: &'static str, summary: &'static str) -> Operation {

@@ -1,6 +1,6 @@
 //! Tenants, subscriptions, regions, resource groups.
 
-use super::{Route, get, head, put};
+use super::{Route, delete, get, head, patch, put};
 use crate::arm::tenancy;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -15,8 +15,15 @@ pub(super) const ROUTES: &[Route] = &[
     get(subscription!("/resourceGroups"), GROUP_READ, tenancy::groups),
     get(group!(""), GROUP_READ, tenancy::group),
     head(group!(""), GROUP_READ, tenancy::group_exists),
-    put(group!(""), "Microsoft.Resources/subscriptions/resourceGroups/write", tenancy::put_group),
+    put(group!(""), GROUP_WRITE, tenancy::put_group),
+    patch(group!(""), GROUP_WRITE, tenancy::patch_group),
+    delete(
+        group!(""),
+        "Microsoft.Resources/subscriptions/resourceGroups/delete",
+        tenancy::delete_group,
+    ),
 ];
 
 const SUBSCRIPTION_READ: &str = "Microsoft.Resources/subscriptions/read";
+const GROUP_WRITE: &str = "Microsoft.Resources/subscriptions/resourceGroups/write";
 const GROUP_READ: &str = "Microsoft.Resources/subscriptions/resourceGroups/read";

@@ -22,7 +22,10 @@ fn an_empty_file_gets_the_newest_schema() {
     let tables = "SELECT group_concat(name, ' ' ORDER BY name) FROM sqlite_schema
                   WHERE type = 'table'";
     let tables: String = db.query_row(tables, [], |row| row.get(0)).expect("reads");
-    assert_eq!(tables, "host item job point policy principal resource_group tenancy vault");
+    assert_eq!(
+        tables,
+        "deleted_vault host item job point policy principal resource_group tenancy vault"
+    );
     up_to_date(&mut db).expect("a second time changes nothing");
 }
 
@@ -84,4 +87,20 @@ fn an_item_of_the_first_schema_keeps_its_policy_and_what_refers_to_it() {
     let kept: String = db.query_row(kept, [], |row| row.get(0)).expect("reads");
     assert_eq!(kept, "DefaultPolicy \"all\"");
     db.execute("DELETE FROM item", []).expect_err("its job refers to it still");
+}
+
+#[test]
+fn a_vault_of_before_its_settings_gets_azures_defaults_and_keeps_what_is_in_it() {
+    let mut db = empty();
+    apply(&mut db, &MIGRATIONS[..2]).expect("version 2");
+    db.execute_batch(
+        "INSERT INTO vault VALUES ('v', 'vault', 'g', 'north', 'LocallyRedundant', 't');
+         INSERT INTO resource_group VALUES ('g', 'north');",
+    )
+    .expect("writes");
+    up_to_date(&mut db).expect("migrates");
+    let kept = "SELECT settings_json || changed_at || vault.tags_json || resource_group.tags_json
+                FROM vault, resource_group";
+    let kept: String = db.query_row(kept, [], |row| row.get(0)).expect("reads");
+    assert_eq!(kept, "{}t{}{}");
 }

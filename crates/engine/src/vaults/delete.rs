@@ -1,0 +1,157 @@
+//! How a vault is deleted.
+//!
+//! ```text
+//! 1. rules: nothing is in it, by the ledger and by its repository's own log
+//! 2. the ledger: no vault any more, but a record that something is left of it
+//! 3. its repository is looked at again, and renamed: STORE/<vault> → STORE/<vault>.deleted
+//! 4. the renamed directory is removed
+//! 5. its key file is renamed: keys/<vault>.key → keys/<vault>.key.deleted
+//! 6. the ledger: nothing is left
+//! ```
+//!
+//! Nothing is removed before step 2. Whatever interrupts the steps after it, the next start goes on
+//! from step 3: each can be done again. A repository in which points have appeared since step 1, by
+//! somebody who works on the store alone, is not renamed, and what is not renamed is not removed.
+//!
+//! The key stays, under another name: who copied the repository elsewhere needs it. It is small,
+//! and nothing else opens such a copy.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use ledger::LedgerError;
+use ledger::port::JobQuery;
+use model::fault::{Code, Fault};
+use model::vault::{DeletedVault, Vault};
+use rules::vault::{self as verdict, Contents};
+use uuid::Uuid;
+
+use crate::faults::OrFault;
+use crate::world::World;
+
+/// Whether a vault may be deleted now.
+pub(crate) fn may_delete(world: &World, vault: &Vault) -> Result<(), Fault> {
+    let items = world.ledger.items(Some(vault.id)).or_fault()?;
+    let query = JobQuery { vault: Some(vault.id), unfinished: true, ..JobQuery::default() };
+    let unended_jobs = world.ledger.jobs(query).or_fault()?.len();
+    // Where there are items, that is the answer, and their repository need not be read for it.
+    let points = match items.is_empty() {
+        true => points_in(world, &vault.region, vault.id, vault.name.as_str())?,
+        false => 0,
+    };
+    verdict::may_delete(vault, Contents { items: &items, unended_jobs, points })
+}
+
+/// Deletes a vault for good. To be called while nobody makes or deletes vaults.
+pub(crate) fn delete(world: &World, vault: &Vault) -> Result<DeletedVault, Fault> {
+    may_delete(world, vault)?;
+    let deleted = DeletedVault {
+        id: vault.id,
+        name: vault.name.clone(),
+        resource_group: vault.resource_group.clone(),
+        region: vault.region.clone(),
+        deleted_at: world.clock.now(),
+        cleared_at: None,
+    };
+    match world.ledger.delete_vault(&deleted) {
+        // Somebody enabled a virtual machine at the same moment: then that is why not.
+        Err(LedgerError::InUse) => {
+            may_delete(world, vault)?;
+            let message = format!("Vault '{}' is in use.", vault.name);
+            return Err(Fault::new(Code::VaultNotEmpty, message));
+        }
+        answer => answer.or_fault()?,
+    }
+    tracing::info!(vault = %vault.name, id = %vault.id, "vault deleted");
+    if let Err(fault) = clear(world, &deleted) {
+        let (vault, code) = (&deleted.name, fault.code.name());
+        tracing::error!(%vault, code, "deleted, but not gone: {}", fault.message);
+    }
+    Ok(deleted)
+}
+
+/// Removes what is left of a deleted vault, and notes that nothing is.
+pub(crate) fn clear(world: &World, deleted: &DeletedVault) -> Result<(), Fault> {
+    let (config, id) = (&world.config, deleted.id);
+    let here = config.repository_dir(&deleted.region, id);
+    let aside = config.removed_repository_dir(&deleted.region, id);
+    remove(&aside).map_err(|error| failed("remove", &aside, &error))?;
+    if here.exists() {
+        let points = points_in(world, &deleted.region, id, deleted.name.as_str())?;
+        if points > 0 {
+            let message = format!(
+                "The repository {} of the deleted vault '{}' has {points} recovery points that \
+                 nobody knew of when it was deleted. It stays.",
+                here.display(),
+                deleted.name
+            );
+            return Err(Fault::new(Code::VaultHoldsData, message));
+        }
+        world.repositories.forget(id);
+        rename(&here, &aside).map_err(|error| failed("rename", &here, &error))?;
+        remove(&aside).map_err(|error| failed("remove", &aside, &error))?;
+    }
+    let key = config.key_file(id);
+    if key.exists() {
+        let retired = config.retired_key_file(id);
+        rename(&key, &retired).map_err(|error| failed("rename", &key, &error))?;
+    }
+    world.ledger.vault_cleared(id, world.clock.now()).or_fault()
+}
+
+/// How many points the repository's own log tells of: none, where there is no repository.
+///
+/// # Errors
+///
+/// It cannot be told: the key does not open it, its log is damaged, or a writer of `holdfast repo`
+/// may be about to commit one.
+fn points_in(world: &World, region: &str, id: Uuid, name: &str) -> Result<usize, Fault> {
+    let directory = world.config.repository_dir(region, id);
+    if !directory.exists() {
+        return Ok(0);
+    }
+    let unsure = |fault: Fault| {
+        let message = format!(
+            "Vault '{name}' is not deleted, because it cannot be told whether its repository {} \
+             holds recovery points. {}",
+            directory.display(),
+            fault.message
+        );
+        Fault::new(fault.code, message)
+    };
+    let contents = world.repositories.contents(region, id, name).map_err(unsure)?;
+    match contents.sessions.first() {
+        Some(writer) if contents.points == 0 => {
+            let message = format!(
+                "Vault '{name}' is not deleted: '{}' has been writing into its repository since \
+                 {} and may commit a recovery point. If that writer is dead, say so with \
+                 `holdfast repo collect --dead-session`.",
+                writer.actor, writer.opened_at
+            );
+            Err(Fault::new(Code::VaultHoldsData, message))
+        }
+        _ => Ok(contents.points),
+    }
+}
+
+/// Removes a directory with all that is in it, if it is there.
+fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_parent(directory)),
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to).and_then(|()| sync_parent(to))
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Fault {
+    let message = format!("Could not {what} {}: {error}.", path.display());
+    Fault::new(Code::StoreUnavailable, message)
+}
