@@ -84,6 +84,7 @@ fn carry_out(
         Command::Serve(args) => return args.run(global, out).map(Outcome::Told),
         Command::Repo(command) => command.run(world.watched),
         Command::Host(command) => command.run(&service()?),
+        Command::Group(command) => command.run(&service()?),
         Command::Vault(command) => command.run(&service()?),
         Command::Vm(command) => command.run(&service()?),
         Command::Policy(command) => command.run(&service()?),

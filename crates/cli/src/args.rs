@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    backup_now, host, item, job, point, policy, repo, restore, serve, vault, vm,
+    backup_now, group, host, item, job, point, policy, repo, restore, serve, vault, vm,
 };
 
 /// A self-hosted Recovery Services vault for KVM virtual machines.
@@ -52,6 +52,9 @@ pub enum Command {
     /// Hosts: the libvirt connections whose virtual machines can be protected
     #[command(subcommand)]
     Host(host::Command),
+    /// Resource groups: names under which hosts, virtual machines and vaults are found
+    #[command(subcommand)]
+    Group(group::Command),
     /// Vaults
     #[command(subcommand)]
     Vault(vault::Command),

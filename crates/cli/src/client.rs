@@ -38,6 +38,10 @@ pub enum Method {
     Get,
     /// Make or change it.
     Put,
+    /// Change parts of it.
+    Patch,
+    /// Delete it.
+    Delete,
     /// Do something with it.
     Post,
 }
@@ -146,6 +150,20 @@ impl Client {
         Seen::of(self.send(Method::Put, path, Some(to_value(body)))?.body)
     }
 
+    /// Changes what the body names of a resource.
+    pub fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Seen<T>, Failure> {
+        Seen::of(self.send(Method::Patch, path, Some(to_value(body)))?.body)
+    }
+
+    /// Deletes a resource; returns when it is gone.
+    pub fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.follow(&self.send(Method::Delete, path, None)?).map(drop)
+    }
+
     /// Asks for something that has no answer but that it is being done.
     pub fn post(&self, path: &str) -> Result<(), Failure> {
         self.send(Method::Post, path, None).map(drop)
@@ -159,7 +177,11 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<Option<String>, Failure> {
-        let started = self.send(method, path, Some(to_value(body)))?;
+        self.follow(&self.send(method, path, Some(to_value(body)))?)
+    }
+
+    /// Follows the operation that an answer names, if it names one.
+    fn follow(&self, started: &Response) -> Result<Option<String>, Failure> {
         let Some(operation) = started.operation.as_deref().and_then(path_of) else {
             return Ok(None);
         };

@@ -5,6 +5,7 @@
 use crate::client::Client;
 
 pub mod backup_now;
+pub mod group;
 pub mod host;
 pub mod item;
 pub mod job;

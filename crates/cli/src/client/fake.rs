@@ -73,6 +73,8 @@ impl Transport for Scripted {
         let method = match request.method {
             Method::Get => "GET",
             Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
             Method::Post => "POST",
         };
         let line = format!("{method} {}", request.path);

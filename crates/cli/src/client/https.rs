@@ -88,6 +88,8 @@ impl Https {
         let builder = match request.method {
             Method::Get => self.http.get(url),
             Method::Put => self.http.put(url),
+            Method::Patch => self.http.patch(url),
+            Method::Delete => self.http.delete(url),
             Method::Post => self.http.post(url),
         };
         let builder = builder.bearer_auth(self.token()?);

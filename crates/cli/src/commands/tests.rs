@@ -12,8 +12,9 @@ use model::item::{DiskSelection, Item, ProtectionState};
 use model::job::{DiskProgress, Job, JobId, Operation, Status, Task};
 use model::point::{Consistency, Point, PointDisk, PointId};
 use model::policy::Policy;
+use model::tags::Tags;
 use model::units::{GIB, MIB};
-use model::vault::{Redundancy, Vault, VaultName};
+use model::vault::{Redundancy, Vault, VaultName, VaultSettings};
 use model::vm::{AgentState, Disk, DiskFormat, DiskKind, PowerState, Vm};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -86,7 +87,10 @@ fn a_vault(group: &str) -> Vault {
         resource_group: group.to_owned(),
         region: "local".to_owned(),
         redundancy: Redundancy::GeoRedundant,
+        settings: VaultSettings::default(),
+        tags: Tags::new(),
         created_at: at(0),
+        changed_at: at(0),
     }
 }
 
@@ -207,4 +211,5 @@ fn prints(ran: Ran, expected: Expect) {
 
 mod jobs;
 mod listing;
+mod tenancy;
 mod usage;

@@ -13,20 +13,22 @@ fn a_vault_is_created_with_what_was_asked_for() {
     let ran = run(line, [(put.as_str(), one(vault_in("holdfast")))]);
     assert_eq!(
         ran.bodies,
-        [json!({"location": "local", "sku": {"name": "Standard"}, "properties":
+        [json!({"location": "local", "properties":
             {"redundancySettings": {"standardTierStorageRedundancy": "LocallyRedundant"}}})]
     );
     prints(
         ran,
         expect![[r#"
-        Name:            v1
-        Resource group:  holdfast
-        Region:          local
-        Redundancy:      GeoRedundant
-        Repository:      00000000-0000-0000-0000-000000000001
+            Name:            v1
+            Resource group:  holdfast
+            Region:          local
+            Redundancy:      GeoRedundant
+            Soft delete:     AlwaysON, 14 days
+            Immutability:    Disabled
+            Repository:      00000000-0000-0000-0000-000000000001
 
-        Warning: There is no second copy of this vault's data.
-    "#]],
+            Warning: There is no second copy of this vault's data.
+        "#]],
     );
 }
 

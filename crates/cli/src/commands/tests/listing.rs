@@ -76,14 +76,16 @@ fn vaults() {
     prints(
         run("holdfast vault show v1", [(VAULTS, list([vault_in("holdfast")]))]),
         expect![[r#"
-        Name:            v1
-        Resource group:  holdfast
-        Region:          local
-        Redundancy:      GeoRedundant
-        Repository:      00000000-0000-0000-0000-000000000001
+            Name:            v1
+            Resource group:  holdfast
+            Region:          local
+            Redundancy:      GeoRedundant
+            Soft delete:     AlwaysON, 14 days
+            Immutability:    Disabled
+            Repository:      00000000-0000-0000-0000-000000000001
 
-        Warning: There is no second copy of this vault's data.
-    "#]],
+            Warning: There is no second copy of this vault's data.
+        "#]],
     );
 }
 
