@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the clients that the tests drive the service with, each in a virtual environment of its
-# own below target/clients: the newest Azure CLI, an older one with long-term support, and the Azure
-# SDK for Python with pytest. With everything there it only compares checksums.
+# own below target/clients: the newest Azure CLI, an older one with long-term support, the Azure SDK
+# for Python with pytest, and schemathesis. With everything there it only compares checksums.
 #
 #   scripts/install-clients.sh                 install what is missing or outdated
 #   scripts/install-clients.sh --newer         look for newer versions of what the .in files name
@@ -63,3 +63,4 @@ install() { # NAME
 install az-newest
 install az-lts
 install sdk
+install schemathesis

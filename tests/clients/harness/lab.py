@@ -32,8 +32,8 @@ def run(*words, check=True, stdin=None):
     return done.stdout
 
 
-def virsh(*words, check=True):
-    return run("virsh", "-q", "-c", "qemu:///system", *words, check=check)
+def virsh(*words, check=True, stdin=None):
+    return run("virsh", "-q", "-c", "qemu:///system", *words, check=check, stdin=stdin)
 
 
 def until(what, seconds, ask, pause=0.2):
@@ -49,10 +49,11 @@ def until(what, seconds, ask, pause=0.2):
 
 
 class Lab:
-    def __init__(self):
-        self._lock = open(f"/run/lock/{PREFIX.rstrip('-')}", "w")
+    def __init__(self, prefix=PREFIX):
+        self.prefix = prefix
+        self._lock = open(f"/run/lock/{prefix.rstrip('-')}", "w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self.place = IMAGES / PREFIX.rstrip("-")
+        self.place = IMAGES / prefix.rstrip("-")
         self.clear()
         self.directory()
 
@@ -67,12 +68,12 @@ class Lab:
         return path
 
     def domain(self, name):
-        return PREFIX + name
+        return self.prefix + name
 
     def clear(self):
         """Removes the domains and the files of this lab, this run's or an earlier one's."""
         for domain in virsh("list", "--all", "--name", check=False).split():
-            if domain.startswith(PREFIX):
+            if domain.startswith(self.prefix):
                 virsh("destroy", domain, check=False)
                 virsh("undefine", "--checkpoints-metadata", domain, check=False)
         shutil.rmtree(self.place, ignore_errors=True)
