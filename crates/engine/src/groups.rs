@@ -1,5 +1,7 @@
 //! Resource groups.
 
+use std::collections::BTreeSet;
+
 use model::fault::{Code, Fault};
 use model::principal::ResourceGroup;
 use model::tags::Tags;
@@ -10,6 +12,21 @@ use crate::Engine;
 use crate::config::{LOCAL_GROUP, check_group, check_region};
 use crate::faults::OrFault;
 use crate::vaults;
+use crate::world::World;
+
+/// Makes the resource groups that virtual machines of this region are in by their own metadata, as
+/// far as they are missing: what is in a group must be found in it.
+pub(crate) fn adopt(world: &World, region: &str, named: BTreeSet<String>) -> Result<(), Fault> {
+    let known = world.ledger.resource_groups().or_fault()?;
+    let is_known = |name: &String| known.iter().any(|group| group.name.eq_ignore_ascii_case(name));
+    for name in named.into_iter().filter(|name| !is_known(name)) {
+        let _alone = world.changing_tenancy();
+        tracing::info!(group = name, region, "a virtual machine names a resource group");
+        let group = ResourceGroup { name, region: region.to_owned(), tags: Tags::new() };
+        world.ledger.put_resource_group(&group).or_fault()?;
+    }
+    Ok(())
+}
 
 impl Engine {
     /// All resource groups, by name.

@@ -8,6 +8,7 @@
 //! `RwLock` keeps recovery and captures apart: what recovery would find while a capture runs is
 //! that capture's own.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::thread;
@@ -24,8 +25,8 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::config::{check_group, check_region, host_run_dir, is_local_uri};
 use crate::faults::{self, OrFault};
-use crate::recover;
 use crate::world::World;
+use crate::{groups, recover};
 
 /// How often a host is looked at although it reported nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -93,6 +94,15 @@ impl Connected {
 
     fn with<T>(&self, act: impl FnOnce(&mut Seen) -> T) -> T {
         act(&mut self.seen.lock().expect("nothing panics while it holds what was seen"))
+    }
+
+    /// The resource groups that metadata of its domains name.
+    fn named_groups(&self) -> BTreeSet<String> {
+        let group = |domain: &Domain| domain.resource_group.clone();
+        let mut named: BTreeSet<String> =
+            self.with(|seen| seen.domains.iter().filter_map(group).collect());
+        named.retain(|name| check_group(name).is_ok());
+        named
     }
 
     /// Looks at the host now.
@@ -313,7 +323,14 @@ fn watch(world: &Weak<World>, connected: &Arc<Connected>, events: &Receiver<Host
 /// Looks at the host; where it was away, ends what an earlier process left on it, and looks for
 /// more at the next looks until nothing is found: a guest's agent may have been busy.
 fn look_and_recover(world: &Arc<World>, connected: &Arc<Connected>) {
-    if connected.look().is_err() || connected.with(|seen| seen.recoveries) >= RECOVERIES_MAX {
+    if connected.look().is_err() {
+        return;
+    }
+    if let Err(fault) = groups::adopt(world, &connected.host.region, connected.named_groups()) {
+        let host = connected.host.uri.as_str();
+        tracing::warn!(host, code = fault.code.name(), "no group was made: {}", fault.message);
+    }
+    if connected.with(|seen| seen.recoveries) >= RECOVERIES_MAX {
         return;
     }
     let Ok(_alone) = connected.captures.try_write() else {

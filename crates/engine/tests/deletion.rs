@@ -5,6 +5,7 @@ mod house;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fabric::{Host as _, NewDomain};
 use jiff::Timestamp;
 use ledger::Ledger as _;
 use ledger::port::JobQuery;
@@ -312,4 +313,31 @@ fn ended_jobs_and_policies_go_with_their_vault() {
         let query = JobQuery { vault: Some(vault.id), ..JobQuery::default() };
         assert_eq!(ledger.jobs(query).expect("read"), []);
     });
+}
+
+#[test]
+fn a_group_that_a_machine_names_itself_is_there_and_stays_with_it() {
+    let house = House::with_one_disk();
+    let uuid = Uuid::from_u128(0x33);
+    let xml = "<domain type='kvm'><name>a</name><uuid>00000000-0000-0000-0000-000000000001</uuid>\
+               <memory unit='KiB'>1024</memory><vcpu>1</vcpu><os><type>hvm</type></os>\
+               <devices/></domain>";
+    let new = NewDomain {
+        uuid,
+        name: "own".to_owned(),
+        resource_group: Some("Team-A".to_owned()),
+        disks: Vec::new(),
+    };
+    house.host.define(xml, &new).expect("defined");
+    let groups = || house.engine.resource_groups().expect("listed");
+    let found = || groups().iter().any(|group| group.name == "Team-A" && group.region == "local");
+    for _ in 0..2000 {
+        if found() {
+            let fault = house.engine.delete_resource_group("team-a").expect_err("it holds a VM");
+            assert!(fault.message.contains("virtual machine 'own'"), "{fault}");
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("the group was never made: {:?}", groups());
 }

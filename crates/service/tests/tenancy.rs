@@ -104,6 +104,59 @@ fn resources_of_any_kind_are_listed_by_what_they_are() {
 }
 
 #[test]
+fn pages_keep_what_was_asked_for() {
+    let house = House::new();
+    for name in ["v1", "v2", "v3"] {
+        house.make_vault(name);
+    }
+    let filter = "$filter=resourceType%20eq%20%27Microsoft.RecoveryServices%2Fvaults%27&$top=1";
+    let mut url = house.url(&house.sub(&format!("/resources?{filter}&api-version=2024-11-01")));
+    let mut seen = Vec::new();
+    loop {
+        let (status, page) = answer(house.client.get(&url).bearer_auth(house.token()));
+        assert_eq!(status, StatusCode::OK, "{page}");
+        for entry in page["value"].as_array().expect("a list") {
+            seen.push(entry["name"].as_str().expect("a name").to_owned());
+        }
+        let Some(next) = page["nextLink"].as_str() else { break };
+        for kept in ["filter=resourceType", "top=1", "api-version=2024-11-01"] {
+            assert!(next.contains(kept), "{next}");
+        }
+        url = next.to_owned();
+    }
+    assert_eq!(seen, ["v1", "v2", "v3"]);
+    for bad in ["$skipToken=x", "$top=-1", "$top=many"] {
+        let told = house.get(&house.sub(&format!("/resources?{bad}")));
+        check_error(&told, StatusCode::BAD_REQUEST, "BadRequest");
+    }
+}
+
+#[test]
+fn urls_as_clients_write_them_find_the_same_thing() {
+    let house = House::new();
+    let made = house.make_vault("MyVault");
+    let of_vault = house.vault("myvault", "/backupconfig/vaultconfig");
+    let (_, config) = house.get(&of_vault);
+    let id = made["id"].as_str().expect("an id");
+    assert_eq!(config["id"], json!(format!("{id}/backupconfig/vaultconfig")));
+    for path in [
+        of_vault.to_uppercase(),
+        of_vault.to_lowercase().replace("/vaults/", "//vaults//"),
+        format!("{of_vault}/"),
+        of_vault.replace("vaultconfig", "vault%63onfig"),
+    ] {
+        assert_eq!(house.get(&path), (StatusCode::OK, config.clone()), "{path}");
+    }
+    for version in ["2016-01-01", "2019-11-01", "2031-12-31", "2026-01-01-preview"] {
+        let url = house.url(&format!("{of_vault}?api-version={version}"));
+        let told = answer(house.client.get(url).bearer_auth(house.token()));
+        assert_eq!(told, (StatusCode::OK, config.clone()), "{version}");
+    }
+    let wrong = answer(house.request(Method::DELETE, &of_vault));
+    check_error(&wrong, StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed");
+}
+
+#[test]
 fn tags_are_resources_of_vaults_and_groups() {
     let house = House::new();
     house.make_vault("v1");
