@@ -116,7 +116,7 @@ impl Engine {
     /// what keeps one of its vaults from being deleted; the ledger failed.
     pub fn delete_resource_group(&self, name: &str) -> Result<(), Fault> {
         let world = &self.world;
-        let _alone = world.changing_tenancy();
+        let alone = world.changing_tenancy();
         let group = self.resource_group(name)?.name;
         tenancy::may_delete_group(&group, LOCAL_GROUP, &self.held(&group)?)?;
         let mut vaults = self.vaults()?;
@@ -127,10 +127,16 @@ impl Engine {
                 Fault::new(Code::GroupNotEmpty, message)
             })?;
         }
-        for vault in &vaults {
-            vaults::delete(world, vault)?;
+        let mut deleted = Vec::new();
+        let taken_out = vaults
+            .iter()
+            .try_for_each(|vault| vaults::delete(world, vault).map(|it| deleted.push(it)))
+            .and_then(|()| world.ledger.delete_resource_group(&group).or_fault());
+        drop(alone);
+        for vault in &deleted {
+            vaults::finish(world, vault);
         }
-        world.ledger.delete_resource_group(&group).or_fault()?;
+        taken_out?;
         tracing::info!(group, "resource group deleted");
         Ok(())
     }

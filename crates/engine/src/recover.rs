@@ -144,10 +144,7 @@ fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
 /// Removes what is left of vaults that were deleted. What cannot be removed now stays noted.
 pub(crate) fn deleted_vaults(world: &World) -> Result<(), Fault> {
     for deleted in world.ledger.uncleared_vaults().or_fault()? {
-        if let Err(fault) = vaults::clear(world, &deleted) {
-            let (vault, code) = (&deleted.name, fault.code.name());
-            tracing::error!(%vault, code, "deleted, but not gone: {}", fault.message);
-        }
+        vaults::finish(world, &deleted);
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::faults::OrFault;
 
 mod delete;
 
-pub(crate) use delete::{clear, delete, may_delete};
+pub(crate) use delete::{delete, finish, may_delete};
 
 /// What a new vault is to be.
 #[derive(Debug, Clone)]
@@ -169,8 +169,11 @@ impl Engine {
     /// soft-deleted items, or points that no item accounts for; its repository cannot be read, or
     /// the ledger failed.
     pub fn delete_vault(&self, vault: &Vault) -> Result<DeletedVault, Fault> {
-        let _alone = self.world.changing_tenancy();
-        delete::delete(&self.world, vault)
+        let alone = self.world.changing_tenancy();
+        let deleted = delete::delete(&self.world, vault)?;
+        drop(alone);
+        delete::finish(&self.world, &deleted);
+        Ok(deleted)
     }
 
     /// The deleted vault with this id.

@@ -43,7 +43,8 @@ pub(crate) fn may_delete(world: &World, vault: &Vault) -> Result<(), Fault> {
     verdict::may_delete(vault, Contents { items: &items, unended_jobs, points })
 }
 
-/// Deletes a vault for good. To be called while nobody makes or deletes vaults.
+/// Takes a vault out of the ledger: steps 1 and 2. To be called while nobody makes or deletes
+/// vaults; [`finish`] is to follow, and may take its time.
 pub(crate) fn delete(world: &World, vault: &Vault) -> Result<DeletedVault, Fault> {
     may_delete(world, vault)?;
     let deleted = DeletedVault {
@@ -64,15 +65,20 @@ pub(crate) fn delete(world: &World, vault: &Vault) -> Result<DeletedVault, Fault
         answer => answer.or_fault()?,
     }
     tracing::info!(vault = %vault.name, id = %vault.id, "vault deleted");
-    if let Err(fault) = clear(world, &deleted) {
-        let (vault, code) = (&deleted.name, fault.code.name());
-        tracing::error!(%vault, code, "deleted, but not gone: {}", fault.message);
-    }
     Ok(deleted)
 }
 
-/// Removes what is left of a deleted vault, and notes that nothing is.
-pub(crate) fn clear(world: &World, deleted: &DeletedVault) -> Result<(), Fault> {
+/// Removes what is left of a deleted vault. What cannot be removed now, the next start tries again:
+/// the vault is deleted either way.
+pub(crate) fn finish(world: &World, deleted: &DeletedVault) {
+    if let Err(fault) = clear(world, deleted) {
+        let (vault, code) = (&deleted.name, fault.code.name());
+        tracing::error!(%vault, code, "deleted, but not gone: {}", fault.message);
+    }
+}
+
+/// Removes what is left of a deleted vault, and notes that nothing is: steps 3 to 6.
+fn clear(world: &World, deleted: &DeletedVault) -> Result<(), Fault> {
     let (config, id) = (&world.config, deleted.id);
     let here = config.repository_dir(&deleted.region, id);
     let aside = config.removed_repository_dir(&deleted.region, id);

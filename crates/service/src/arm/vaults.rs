@@ -29,7 +29,12 @@ pub(crate) fn list_of_group(call: &Call) -> Result<Reply, Fault> {
 
 /// `GET V`
 pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
-    Ok(Reply::ok(&render(call, &call.vault()?)))
+    Ok(told(call, StatusCode::OK, &call.vault()?))
+}
+
+/// A vault, with its version in the header that clients who know HTTP look into.
+fn told(call: &Call, status: StatusCode, vault: &Vault) -> Reply {
+    Reply::json(status, &render(call, vault)).with("etag", shape::etag(vault))
 }
 
 /// `PUT V`: creates a vault, or changes what the request names of one.
@@ -51,7 +56,7 @@ pub(crate) fn put(call: &Call) -> Result<Reply, Fault> {
         wanted,
     })?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Reply::json(status, &render(call, &vault)))
+    Ok(told(call, status, &vault))
 }
 
 /// `PATCH V`: changes what the request names of a vault.
@@ -71,7 +76,7 @@ fn change(
     strictness: Strictness,
 ) -> Result<Reply, Fault> {
     let vault = call.engine().change_vault(vault, region, wanted, strictness)?;
-    Ok(Reply::ok(&render(call, &vault)))
+    Ok(told(call, StatusCode::OK, &vault))
 }
 
 /// `DELETE V`. The vault is gone when this answers; clients want an operation to look at.
