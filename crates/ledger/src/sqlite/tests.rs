@@ -133,6 +133,18 @@ fn a_file_that_is_no_database_is_an_error_and_left_alone() {
 }
 
 #[test]
+fn a_setting_that_is_older_than_its_column_is_azures_default() {
+    let ledger = SqliteLedger::in_memory().expect("opens");
+    write_one_of_each(&ledger);
+    let older = "UPDATE vault SET settings_json = '{\"soft_delete_days\":20,\"of_tomorrow\":1}'";
+    ledger.pool.write(|db| db.execute_batch(older).map_err(failed)).expect("written");
+    let settings = ledger.vaults().expect("reads")[0].settings;
+    let mut expected = VaultSettings::default();
+    expected.soft_delete.days = 20;
+    assert_eq!(settings, expected);
+}
+
+#[test]
 fn damaged_records_are_named() {
     type Read = fn(&SqliteLedger) -> Result<(), LedgerError>;
     let vaults: Read = |ledger| ledger.vaults().map(drop);
@@ -145,6 +157,10 @@ fn damaged_records_are_named() {
         ("UPDATE vault SET name = '!'", vaults, "vault", one.as_str()),
         ("UPDATE vault SET redundancy = 'Triple'", vaults, "vault", one),
         ("UPDATE vault SET created_at = 'yesterday'", vaults, "vault", one),
+        ("UPDATE vault SET changed_at = ''", vaults, "vault", one),
+        ("UPDATE vault SET tags_json = '[1]'", vaults, "vault", one),
+        ("UPDATE vault SET settings_json = '{\"immutability\":\"Maybe\"}'", vaults, "vault", one),
+        ("UPDATE vault SET settings_json = '{\"soft_delete_days\":-1}'", vaults, "vault", one),
         ("UPDATE policy SET schedule_json = '{'", policies, "policy", "DefaultPolicy"),
         ("UPDATE policy SET daily_retention_days = -1", policies, "policy", "DefaultPolicy"),
         (
