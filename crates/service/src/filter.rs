@@ -11,7 +11,7 @@ use model::fault::{Code, Fault};
 use api::arm::AZURE_IAAS_VM;
 
 /// The keys that clients use, in the letters of the documentation.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "backupManagementType",
     "endDate",
     "endTime",
@@ -23,6 +23,7 @@ const KEYS: [&str; 11] = [
     "startDate",
     "startTime",
     "status",
+    "workloadType",
 ];
 
 /// A filter that was understood.
@@ -64,7 +65,9 @@ impl Filter {
 
     /// Whether virtual machines pass: lists of other workloads are empty here.
     pub(crate) fn passes_vms(&self) -> bool {
-        self.passes("backupManagementType", AZURE_IAAS_VM) && self.passes("itemType", "VM")
+        self.passes("backupManagementType", AZURE_IAAS_VM)
+            && self.passes("itemType", "VM")
+            && self.passes("workloadType", "VM")
     }
 
     /// The moment that this key names, as Azure's clients write it or in RFC 3339.
@@ -156,6 +159,7 @@ mod tests {
         );
         check("friendlyName eq 'it''s'", &[("friendlyName", "it's")]);
         check("friendlyName eq ''", &[("friendlyName", "")]);
+        check("workloadType eq 'VM'", &[("workloadType", "VM")]);
     }
 
     #[test]
