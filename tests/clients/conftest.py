@@ -8,7 +8,7 @@ import pytest
 from harness.arm import Arm
 from harness.az import Az
 from harness.guest import Guest
-from harness.lab import Lab
+from harness.lab import Lab, until
 from harness.service import Service
 
 # The group that every installation has; the local host's VMs are in it.
@@ -40,34 +40,19 @@ def arm(service):
 @pytest.fixture(scope="session")
 def az(lab, service):
     """The newest az, logged in."""
-    yield from logged_in("az-newest", lab, service)
-
-
-@pytest.fixture(scope="session")
-def az_lts(lab, service):
-    """The oldest az that is supported, logged in."""
-    yield from logged_in("az-lts", lab, service)
-
-
-def logged_in(version, lab, service):
-    az = Az(version, lab.directory(version), service)
-    log_in(az, lab, service)
+    az = Az("az-newest", lab.directory("az-newest"), service)
+    az.log_in(service, lab, service.credentials["clientId"], service.credentials["clientSecret"])
     yield az
     az.close()
 
 
-def log_in(az, lab, service):
-    # As a person would do it; the secret goes by a file.
-    secret = lab.path("secret")
-    secret.touch(0o600)
-    secret.write_text(service.credentials["clientSecret"])
-    told = service.credentials
-    az.process("cloud register -n Lab", endpoint_resource_manager=service.endpoint).ok()
-    az.process("cloud set -n Lab").ok()
-    login = {"u": told["clientId"], "p": f"@{secret}", "tenant": told["tenantId"]}
-    accounts = az.process("login --service-principal", **login).ok()
-    assert [account["id"] for account in accounts] == [told["subscriptionId"]]
-    secret.unlink()
+@pytest.fixture(scope="session")
+def az_lts(lab, service):
+    """The oldest az that is supported, logged in as a person would do it."""
+    az = Az("az-lts", lab.directory("az-lts"), service)
+    az.log_in(service, lab, service.credentials["clientId"], service.credentials["clientSecret"])
+    yield az
+    az.close()
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +62,15 @@ def guest(lab, arm):
     arm.wait_for_vm(GROUP, guest.name)
     yield guest
     guest.remove()
+
+
+@pytest.fixture(scope="session")
+def network(lab, arm):
+    """A network that the service knows; its name."""
+    name = lab.network()
+    path = arm.group(GROUP, f"/providers/Microsoft.Network/virtualNetworks/{name}")
+    until("the service knows the network", 60, lambda: arm.call("GET", path).status_code == 200)
+    return name
 
 
 NUMBERS = itertools.count(1)
@@ -99,9 +93,42 @@ def vm(lab, arm):
 
 @pytest.fixture
 def vault(arm):
-    """A vault of the test's own, made without az; its name."""
+    """A vault of the test's own, made without az; its name. Its soft delete is always on."""
+    return new_vault(arm, {})
+
+
+@pytest.fixture
+def lenient_vault(arm):
+    """The same, with soft delete that can be switched off."""
+    settings = {"softDeleteState": "Enabled", "softDeleteRetentionPeriodInDays": 14}
+    return new_vault(arm, {"securitySettings": {"softDeleteSettings": settings}})
+
+
+def new_vault(arm, properties):
     name = f"vault{next(NUMBERS)}"
-    body = {"location": REGION, "sku": {"name": "Standard"}, "properties": {}}
+    body = {"location": REGION, "sku": {"name": "Standard"}, "properties": properties}
     answer = arm.call("PUT", arm.vault(GROUP, name), body)
     assert answer.status_code in (200, 201), answer.text
     return name
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────
+# Tests of a class marked `steps` build on each other: after one has failed, the others say so
+# instead of failing for reasons that are none.
+FAILED_STEPS = {}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "steps: the tests of this class build on each other")
+
+
+def pytest_runtest_makereport(item, call):
+    if "steps" in item.keywords and call.excinfo is not None:
+        if not call.excinfo.errisinstance(pytest.skip.Exception):
+            FAILED_STEPS.setdefault(item.parent.nodeid, item.name)
+
+
+def pytest_runtest_setup(item):
+    failed = FAILED_STEPS.get(item.parent.nodeid) if "steps" in item.keywords else None
+    if failed:
+        pytest.fail(f"not reached: {failed} failed", pytrace=False)

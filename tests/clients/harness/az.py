@@ -50,11 +50,27 @@ class Az:
         }
         self._worker = None
 
+    @property
+    def program(self):
+        return self.place / "bin/az"
+
+    def log_in(self, service, lab, client_id, secret):
+        """Logs in as a person would do it; the secret goes by a file."""
+        file = lab.path("secret")
+        file.touch(0o600)
+        file.write_text(secret)
+        self.ok("cloud register -n Lab", endpoint_resource_manager=service.endpoint)
+        self.ok("cloud set -n Lab")
+        tenant = service.credentials["tenantId"]
+        told = self("login --service-principal", u=client_id, p=f"@{file}", tenant=tenant)
+        file.unlink()
+        return told
+
     def process(self, command, *words, **options):
         """Runs a command as everybody does, in a process of its own."""
         words, begin = _words(command, words, options), time.monotonic()
         done = subprocess.run(
-            [self.place / "bin/az", *words],
+            [self.program, *words],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

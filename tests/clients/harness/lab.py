@@ -76,7 +76,23 @@ class Lab:
             if domain.startswith(self.prefix):
                 virsh("destroy", domain, check=False)
                 virsh("undefine", "--checkpoints-metadata", domain, check=False)
+        for network in virsh("net-list", "--all", "--name", check=False).split():
+            if network.startswith(PREFIX):
+                virsh("net-destroy", network, check=False)
+                virsh("net-undefine", network, check=False)
         shutil.rmtree(self.place, ignore_errors=True)
+
+    def network(self):
+        """A network of libvirt that runs and leads nowhere; its name."""
+        name, bridge = f"{PREFIX}net", "hfclients0"
+        xml = self.path("network.xml")
+        xml.write_text(
+            f"<network><name>{name}</name><forward mode='open'/>"
+            f"<bridge name='{bridge}' stp='off'/></network>"
+        )
+        virsh("net-define", xml)
+        virsh("net-start", name)
+        return name
 
     def close(self):
         if os.environ.get("HOLDFAST_KEEP"):

@@ -1,14 +1,17 @@
 """A `holdfast serve` of the run's own, on the machine's real libvirt."""
 
 import json
+import os
 import select
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 from .lab import TARGET
 
-PROGRAM = TARGET / "release/holdfast"
+# HOLDFAST_BIN: the tests of another build.
+PROGRAM = Path(os.environ.get("HOLDFAST_BIN", TARGET / "release/holdfast"))
 
 
 class Service:
@@ -34,6 +37,19 @@ class Service:
         self.credentials = json.loads((self.data / "credentials.json").read_text())
         self.endpoint = f"https://localhost:{self.port}"
         self.ca = self.data / "ca.pem"
+
+    def cli(self, *words, environment=None):
+        """What `holdfast … --json` answers."""
+        command = [PROGRAM, "--data", self.data, "--json", *words]
+        done = subprocess.run(
+            [str(word) for word in command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"holdfast {words}: {done.stderr or done.stdout}"
+        return json.loads(done.stdout)
 
     def log_end(self):
         return "\n".join(self.log.read_text().splitlines()[-40:])
