@@ -42,6 +42,8 @@ pub struct PointProperties {
     pub original_storage_account_option: bool,
     /// Whether any of its disks can only be reached privately.
     pub is_private_access_enabled_on_any_disk: bool,
+    /// Whether it could move to a cheaper tier.
+    pub recovery_point_move_readiness_info: MoveReadiness,
     /// `None`.
     pub security_type: String,
     /// When it expires, where that is fixed already.
@@ -62,6 +64,24 @@ pub struct Tier {
     pub kind: String,
     /// `Valid`.
     pub status: String,
+}
+
+/// Whether a point could move to another tier, by tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MoveReadiness {
+    /// Into the archive.
+    #[serde(rename = "ArchivedRP")]
+    pub archived: Readiness,
+}
+
+/// Whether a point could move to a tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// Whether it could.
+    pub is_ready_for_move: bool,
+    /// Why not.
+    pub additional_info: String,
 }
 
 /// When a point expires.
@@ -121,6 +141,12 @@ pub fn render(item_id: &str, point: &ModelPoint) -> Point {
         is_managed_virtual_machine: true,
         original_storage_account_option: false,
         is_private_access_enabled_on_any_disk: false,
+        recovery_point_move_readiness_info: MoveReadiness {
+            archived: Readiness {
+                is_ready_for_move: false,
+                additional_info: "There is no archive tier.".to_owned(),
+            },
+        },
         security_type: "None".to_owned(),
         recovery_point_properties: ExpiryProperties {
             expiry_time: retain_until.clone(),
