@@ -95,7 +95,8 @@ fn new_owner(engine: &Engine) -> Result<(String, String), PrincipalError> {
     let (mut secret, mut salt) = ([0; SECRET_BYTES], [0; SALT_BYTES]);
     seed.fill(&mut secret);
     seed.fill(&mut salt);
-    let secret = BASE64_URL_SAFE_NO_PAD.encode(secret);
+    // One that began with '-' would be an option to the programs that it is given to, az first.
+    let secret = format!("hf-{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
     let principal = Principal {
         client_id: new_uuid(seed),
         object_id: new_uuid(seed),
