@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from pathlib import Path
 
 import pytest
 
@@ -40,17 +41,18 @@ def arm(service):
 @pytest.fixture(scope="session")
 def az(lab, service):
     """The newest az, logged in."""
-    az = Az("az-newest", lab.directory("az-newest"), service)
-    az.log_in(service, lab, service.credentials["clientId"], service.credentials["clientSecret"])
-    yield az
-    az.close()
+    yield from logged_in("az-newest", lab, service)
 
 
 @pytest.fixture(scope="session")
 def az_lts(lab, service):
-    """The oldest az that is supported, logged in as a person would do it."""
-    az = Az("az-lts", lab.directory("az-lts"), service)
-    az.log_in(service, lab, service.credentials["clientId"], service.credentials["clientSecret"])
+    """The oldest az that is supported, logged in."""
+    yield from logged_in("az-lts", lab, service)
+
+
+def logged_in(version, lab, service):
+    az, told = Az(version, lab.directory(version), service), service.credentials
+    az.log_in(service, lab, told["clientId"], told["clientSecret"]).ok()
     yield az
     az.close()
 
@@ -110,6 +112,19 @@ def new_vault(arm, properties):
     answer = arm.call("PUT", arm.vault(GROUP, name), body)
     assert answer.status_code in (200, 201), answer.text
     return name
+
+
+# ── what the service cannot do yet ───────────────────────────────────────────────────────────────
+# Tests that are listed in not_yet.txt must fail: one that passes fails the run until it is taken
+# off the list.
+NOT_YET = Path(__file__).with_name("not_yet.txt")
+
+
+def pytest_collection_modifyitems(items):
+    listed = NOT_YET.read_text().splitlines() if NOT_YET.exists() else []
+    for item in items:
+        if item.nodeid in listed:
+            item.add_marker(pytest.mark.xfail(strict=True, reason="listed in not_yet.txt"))
 
 
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────

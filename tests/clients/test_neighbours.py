@@ -73,6 +73,18 @@ def test_a_vm_that_is_missing_is_not_found(az):
     az("vm show -n no-such-vm", g=GROUP).refused("ResourceNotFound", exit_code=3)
 
 
+def test_networks_have_one_subnet(az, network):
+    shown = az.ok("network vnet show", n=network, g=GROUP)
+    assert len(shown["subnets"]) == 1
+    assert network in [vnet["name"] for vnet in az.ok("network vnet list", g=GROUP)]
+
+
+def test_the_staging_store_is_a_storage_account(az):
+    shown = az.ok("storage account show -n staging", g=GROUP)
+    holds(shown, {"name": "staging", "location": REGION})
+    assert "staging" in [account["name"] for account in az.ok("storage account list")]
+
+
 def test_resources_of_a_group_are_listed(az, vault):
     listed = az.ok("resource list", g=GROUP)
     assert vault in [resource["name"] for resource in listed]

@@ -37,6 +37,7 @@ def answers(az, arm, lab):
     yield {
         "vault": arm.get(vault),
         "policy-v1": arm.get(f"{vault}/backupPolicies/DefaultPolicy"),
+        "policy-v2": arm.get(f"{vault}/backupPolicies/EnhancedPolicy"),
         "protectable": protectable,
         "container": arm.entries(f"{vault}/backupProtectionContainers")[0],
         "item": arm.get(item.path),
