@@ -80,7 +80,9 @@ class Lab:
             if network.startswith(PREFIX):
                 virsh("net-destroy", network, check=False)
                 virsh("net-undefine", network, check=False)
-        shutil.rmtree(self.place, ignore_errors=True)
+        # A restored VM's disks lie beside the lab, in a directory that begins with the VM's name.
+        for place in [self.place, *IMAGES.glob(f"{PREFIX}*")]:
+            shutil.rmtree(place, ignore_errors=True)
 
     def network(self):
         """A network of libvirt that runs and leads nowhere; its name."""
