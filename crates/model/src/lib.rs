@@ -15,6 +15,7 @@ pub mod job;
 pub mod point;
 pub mod policy;
 pub mod principal;
+pub mod role;
 pub mod seed;
 pub mod tags;
 pub mod units;

@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod chain;
 pub mod consistency;
 pub mod job_life;
