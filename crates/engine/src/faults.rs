@@ -63,6 +63,10 @@ pub(crate) fn of_ledger(error: &LedgerError) -> Fault {
         LedgerError::VmTaken { .. } => Code::ProtectedInAnotherVault,
         LedgerError::Missing => Code::ResourceNotFound,
         LedgerError::Changed => Code::PreconditionFailed,
+        LedgerError::PrincipalNameTaken => Code::PrincipalNameTaken,
+        LedgerError::AssignmentExists { .. } => Code::RoleAssignmentExists,
+        LedgerError::AssignmentNameTaken => Code::RoleAssignmentCannotChange,
+        LedgerError::LastOwner => Code::LastOwner,
         _ => Code::Internal,
     };
     Fault::new(code, format!("{}.", capitalised(&chain_text(error))))

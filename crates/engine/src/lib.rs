@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod access;
 mod backup;
 mod board;
 pub mod clock;
@@ -37,6 +38,7 @@ use model::host::Host;
 use model::principal::Tenancy;
 use model::seed::Seed;
 
+pub use access::{Access, NewAssignment};
 pub use config::Config;
 pub use data_dir::DataDirError;
 pub use hosts::{Connect, HostStatus};
@@ -174,7 +176,7 @@ impl Engine {
         self.world.board.is_empty()
     }
 
-    /// The ledger: for the service's principals.
+    /// The ledger.
     pub fn ledger(&self) -> &dyn Ledger {
         self.world.ledger.as_ref()
     }

@@ -10,6 +10,7 @@ use model::job::{Job, JobId};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::role::Assignment;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
@@ -41,6 +42,21 @@ pub enum LedgerError {
     /// Other records still need the one to be deleted.
     #[error("other records still need this one")]
     InUse,
+    /// A principal of that name is already there.
+    #[error("a principal of this name is already there")]
+    PrincipalNameTaken,
+    /// The principal holds this role on this scope already.
+    #[error("the principal holds this role on this scope already, by assignment {name}")]
+    AssignmentExists {
+        /// The assignment that says so.
+        name: Uuid,
+    },
+    /// Another assignment has this name.
+    #[error("another role assignment has this name")]
+    AssignmentNameTaken,
+    /// Without it nobody would be Owner of the subscription.
+    #[error("it is the last Owner of the subscription")]
+    LastOwner,
     /// The record to update or delete is not there, or one that the new record refers to.
     #[error("the record is not in the ledger")]
     Missing,
@@ -89,6 +105,30 @@ pub trait Ledger: Send + Sync {
     fn put_principal(&self, principal: &Principal) -> Result<(), LedgerError>;
     /// The principal with this client id.
     fn principal(&self, client_id: Uuid) -> Result<Option<Principal>, LedgerError>;
+
+    /// Adds a principal. Fails with `PrincipalNameTaken` where one has its name (in any case of
+    /// letters).
+    fn create_principal(&self, principal: &Principal) -> Result<(), LedgerError>;
+    /// All principals, by name.
+    fn principals(&self) -> Result<Vec<Principal>, LedgerError>;
+    /// Deletes the principal with this client id, and its assignments. Fails with `LastOwner` where
+    /// the subscription would have no Owner then.
+    fn delete_principal(&self, client_id: Uuid) -> Result<(), LedgerError>;
+    /// The principal with this client id, and all assignments that it holds: what every request
+    /// asks.
+    fn access(&self, client_id: Uuid) -> Result<Option<(Principal, Vec<Assignment>)>, LedgerError>;
+
+    /// Adds a role assignment. Fails with `AssignmentExists` where the principal holds the role on
+    /// the scope already, with `AssignmentNameTaken` where another has its name, with `Missing`
+    /// where there is no such principal.
+    fn create_assignment(&self, assignment: &Assignment) -> Result<(), LedgerError>;
+    /// All role assignments, oldest first.
+    fn assignments(&self) -> Result<Vec<Assignment>, LedgerError>;
+    /// The role assignment with this name.
+    fn assignment(&self, name: Uuid) -> Result<Option<Assignment>, LedgerError>;
+    /// Deletes a role assignment. Fails with `LastOwner` where the subscription would have no Owner
+    /// then.
+    fn delete_assignment(&self, name: Uuid) -> Result<(), LedgerError>;
 
     /// Adds a resource group; one of that name (in any case of letters) stays as it is.
     fn put_resource_group(&self, group: &ResourceGroup) -> Result<(), LedgerError>;

@@ -28,6 +28,7 @@ use model::job::{Job, JobId};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::role::Assignment;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
@@ -44,6 +45,7 @@ mod policies;
 mod pool;
 mod principals;
 mod record;
+mod roles;
 mod settings;
 mod vaults;
 
@@ -91,6 +93,38 @@ impl Ledger for SqliteLedger {
 
     fn principal(&self, client_id: Uuid) -> Result<Option<Principal>, LedgerError> {
         self.pool.read(|db| principals::get(db, client_id))
+    }
+
+    fn create_principal(&self, principal: &Principal) -> Result<(), LedgerError> {
+        self.pool.write(|db| principals::create(db, principal))
+    }
+
+    fn principals(&self) -> Result<Vec<Principal>, LedgerError> {
+        self.pool.read(principals::list)
+    }
+
+    fn delete_principal(&self, client_id: Uuid) -> Result<(), LedgerError> {
+        self.pool.write(|db| roles::delete_principal(db, client_id))
+    }
+
+    fn access(&self, client_id: Uuid) -> Result<Option<(Principal, Vec<Assignment>)>, LedgerError> {
+        self.pool.read(|db| roles::access(db, client_id))
+    }
+
+    fn create_assignment(&self, assignment: &Assignment) -> Result<(), LedgerError> {
+        self.pool.write(|db| roles::create(db, assignment))
+    }
+
+    fn assignments(&self) -> Result<Vec<Assignment>, LedgerError> {
+        self.pool.read(roles::list)
+    }
+
+    fn assignment(&self, name: Uuid) -> Result<Option<Assignment>, LedgerError> {
+        self.pool.read(|db| roles::get(db, name))
+    }
+
+    fn delete_assignment(&self, name: Uuid) -> Result<(), LedgerError> {
+        self.pool.write(|db| roles::delete(db, name))
     }
 
     fn put_resource_group(&self, group: &ResourceGroup) -> Result<(), LedgerError> {

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 mod nouns;
+mod roles;
 
 use nouns::{host, item, job, point, point_id, vault};
 
@@ -90,11 +91,9 @@ fn a_principal_is_replaced_by_its_client_id() {
             object_id: Uuid::from_u128(2),
             name: "first".to_owned(),
             secret_hash: "$argon2id$v=19$…".to_owned(),
-            role: "Owner".to_owned(),
         };
         ledger.put_principal(&principal).expect("puts");
         principal.name = "renamed".to_owned();
-        principal.role = "Reader".to_owned();
         ledger.put_principal(&principal).expect("puts");
         assert_eq!(ledger.principal(principal.client_id).expect("reads"), Some(principal));
         assert_eq!(ledger.principal(Uuid::from_u128(9)).expect("reads"), None);

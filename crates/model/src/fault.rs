@@ -80,8 +80,36 @@ codes! {
         "Get a token from the token endpoint with the credentials in credentials.json.";
     /// A valid token whose holder may not do this.
     AuthorizationFailed = "AuthorizationFailed",
-        "The principal has no role that allows this action here.",
-        "Use a principal with the Owner role, such as the one in credentials.json.";
+        "The principal holds no role that allows this action here.",
+        "Ask an Owner for a role, or use a principal that has one, such as credentials.json names.";
+    /// An assignment that says what another says already.
+    RoleAssignmentExists = "RoleAssignmentExists",
+        "The principal holds this role on this scope already.",
+        "Nothing: the principal has the role.";
+    /// An assignment that would have to become another.
+    RoleAssignmentCannotChange = "RoleAssignmentUpdateNotPermitted",
+        "A role assignment's principal, role and scope are fixed when it is made.",
+        "Delete the assignment and make another, under a new name.";
+    /// A role assignment that is not there.
+    RoleAssignmentNotFound = "RoleAssignmentNotFound",
+        "No role assignment has this name on this scope.",
+        "List the role assignments of the scope and try again.";
+    /// A role that is not there.
+    RoleNotFound = "RoleDefinitionDoesNotExist",
+        "Only the built-in roles Owner, Contributor, Reader and the three for backup exist here.",
+        "List the role definitions and choose one of them.";
+    /// A principal that is not there.
+    PrincipalNotFound = "PrincipalNotFound",
+        "No principal has this object id, client id or name.",
+        "List the principals with `holdfast principal list`; assign roles by object id.";
+    /// A principal's name that another has.
+    PrincipalNameTaken = "PrincipalNameNotAvailable",
+        "Each principal has a name of its own.",
+        "Choose another name, or use the principal that has it.";
+    /// A change that would leave nobody who may give access.
+    LastOwner = "CannotDeleteLastOwner",
+        "Without an Owner on the subscription nobody could give access any more.",
+        "Make another principal Owner of the subscription first.";
     /// A request without an api-version.
     MissingApiVersion = "MissingApiVersionParameter",
         "Azure's API wants to know by which of its versions a request is meant.",

@@ -25,8 +25,6 @@ pub struct Principal {
     /// The Argon2id hash of its client secret, in the PHC string format. The secret itself is
     /// nowhere in the ledger.
     pub secret_hash: String,
-    /// The built-in role that it has on the whole subscription, by Azure's name.
-    pub role: String,
 }
 
 /// A resource group: a name under which hosts, virtual machines and vaults are found.

@@ -6,7 +6,8 @@ use api::arm::error::ErrorBody;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::Engine;
+use engine::access::Reach;
+use engine::{Access, Engine};
 use jiff::Timestamp;
 use model::arm_id;
 use model::fault::{Code, Fault};
@@ -15,6 +16,7 @@ use model::vault::Vault;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::access;
 use crate::filter::Filter;
 use crate::front::Service;
 use crate::status;
@@ -36,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// The request's own id, which the answer carries.
     pub(crate) request_id: String,
+    /// Who asks, and what it may do; nobody, where the route is open.
+    pub(crate) caller: Option<Access>,
 }
 
 /// A handler: parses, calls the engine, renders. It may block.
@@ -87,12 +91,27 @@ impl Call {
             .map_err(|error| bad(format!("The body is not what is expected here: {error}.")))
     }
 
-    /// Whether the caller may do this to the resource with this ARM id too: for ids inside bodies.
-    /// The URL's own resource needs no such call.
+    /// Fails where the caller may not do this to the resource with this ARM id: for ids inside
+    /// bodies. The URL's own resource has been looked at before.
     ///
-    /// Only Owners get as far as a handler, and they may do everything here.
-    pub(crate) fn require(&self, _action: &str, _id: &str) -> Result<(), Fault> {
-        Ok(())
+    /// # Errors
+    ///
+    /// `SubscriptionNotFound` where the id is in another subscription, `BadRequest` where it is no
+    /// id, `AuthorizationFailed`.
+    pub(crate) fn require(&self, action: &str, id: &str) -> Result<(), Fault> {
+        let place = access::place(self.engine().tenancy(), id)?;
+        access::judged(self.caller()?, action, id, |caller| caller.judge(action, &place))
+    }
+
+    /// Where the caller may do this: lists show only what it holds.
+    pub(crate) fn reach(&self, action: &str) -> Result<Reach<'_>, Fault> {
+        Ok(self.caller()?.reach(action))
+    }
+
+    /// Who asks. Routes that need a right have a caller.
+    pub(crate) fn caller(&self) -> Result<&Access, Fault> {
+        let nobody = || Fault::new(Code::AuthenticationFailed, "The request names no principal.");
+        self.caller.as_ref().ok_or_else(nobody)
     }
 
     /// The vault that the URL names.

@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use engine::Engine;
+use engine::{Access, Engine};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::fault::{Code, Fault};
@@ -24,10 +24,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 use crate::call::{Call, Reply};
-use crate::path;
-use crate::principals::OWNER;
-use crate::routes::{self, Access, Found, Route};
+use crate::routes::{self, Found, Route};
 use crate::tokens::Tokens;
+use crate::{access, path};
 
 /// How long a request may take to arrive and to be answered.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -138,23 +137,25 @@ async fn respond(
     };
     let body = read_body(body).await?;
     let _turn = match route.access {
-        Access::Login => service.logins.acquire().await.ok(),
-        Access::Open | Access::Needs(_) => None,
+        routes::Access::Login => service.logins.acquire().await.ok(),
+        _ => None,
     };
     let (service, request_id) = (Arc::clone(service), request_id.to_owned());
     let path = format!("/{}", segments.join("/"));
     let headers = parts.headers;
-    let call = Call { service, base, path, names, query, headers, body, request_id };
-    let run = move || run(&call, route, caller);
+    let call = Call { service, base, path, names, query, headers, body, request_id, caller: None };
+    let run = move || run(call, route, caller);
     tokio::task::spawn_blocking(run).await.unwrap_or_else(|_| Err(Reply::fault(&bug())))
 }
 
 /// The rest of a request, on a thread that may block.
-fn run(call: &Call, route: &'static Route, caller: Option<Caller>) -> Result<Reply, Reply> {
-    if let (Access::Needs(action), Some(caller)) = (route.access, caller) {
-        authorise(call, caller, action)?;
+fn run(mut call: Call, route: &'static Route, caller: Option<Caller>) -> Result<Reply, Reply> {
+    if let Some(caller) = caller {
+        let access = access_of(&call, caller)?;
+        access::authorise(route.access, &call, &access).map_err(|fault| Reply::fault(&fault))?;
+        call.caller = Some(access);
     }
-    (route.handler)(call).map_err(|fault| {
+    (route.handler)(&call).map_err(|fault| {
         if crate::status::of(fault.code).is_server_error() {
             tracing::error!(%fault, request = call.request_id, "a request failed");
         }
@@ -227,25 +228,15 @@ fn unauthenticated(base: &str, message: &str) -> Reply {
         .with("www-authenticate", challenge)
 }
 
-/// Lets an Owner through and nobody else: see the crate's documentation.
-fn authorise(call: &Call, caller: Caller, action: &str) -> Result<(), Reply> {
-    let Caller { client_id, object_id } = caller;
-    let principal = call.engine().ledger().principal(client_id).map_err(|error| {
-        tracing::error!(%error, request = call.request_id, "a principal could not be read");
-        Reply::fault(&Fault::new(Code::Internal, "The ledger could not be read."))
+/// What the token's principal may do now.
+fn access_of(call: &Call, caller: Caller) -> Result<Access, Reply> {
+    let found = call.engine().access(caller.client_id).map_err(|fault| {
+        tracing::error!(%fault, request = call.request_id, "a principal could not be read");
+        Reply::fault(&fault)
     })?;
-    let principal = principal.filter(|principal| principal.object_id == object_id);
-    let Some(principal) = principal else {
-        return Err(unauthenticated(&call.base, "The token's principal does not exist any more."));
-    };
-    if principal.role == OWNER {
-        return Ok(());
-    }
-    let message = format!(
-        "The client '{client_id}' with object id '{object_id}' does not have authorization to \
-         perform action '{action}'. Only the role {OWNER} gives access so far."
-    );
-    Err(Reply::fault(&Fault::new(Code::AuthorizationFailed, message)))
+    let found = found.filter(|access| access.principal().object_id == caller.object_id);
+    let gone = || unauthenticated(&call.base, "The token's principal does not exist any more.");
+    found.ok_or_else(gone)
 }
 
 /// Any well-formed date will do: clients move on every few weeks.

@@ -17,8 +17,12 @@
 //! # Access
 //!
 //! Deny by default: everything needs a token except the routes marked open in the table, and a
-//! token gives access only while its principal is in the ledger with the role Owner. Other roles
-//! are refused whatever they ask for, until there is a role engine that knows what they may do.
+//! token gives access only while its principal is in the ledger. What the principal may do is
+//! looked up at each request: the roles it holds on the URL's resource or above it must allow the
+//! route's action (`rules::access`), and so for every id in a body (`Call::require`). Lists of a
+//! subscription or a group show what the caller may see.
+//!
+//! What is in another subscription is not found, whoever asks: nobody learns that it exists.
 //!
 //! Secrets never reach the log: it gets methods, paths, statuses and request ids.
 //!
@@ -27,6 +31,7 @@
 
 #![warn(missing_docs)]
 
+mod access;
 mod arm;
 mod call;
 mod files;
@@ -62,8 +67,8 @@ use tokens::Tokens;
 
 /// How long running requests may take to end once the service is asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often the age of the server's certificate is looked at.
-const CERTIFICATE_CHECK: Duration = Duration::from_secs(6 * 60 * 60);
+/// How often the age of the server's certificate and of the key for tokens is looked at.
+const AGE_CHECK: Duration = Duration::from_secs(6 * 60 * 60);
 /// The most bytes of a request's line and headers together.
 const MAX_HEADERS: usize = 64 * 1024;
 /// Threads that engine calls may block at once: more requests than that wait for one.
@@ -160,7 +165,7 @@ pub fn run(engine: Arc<Engine>, options: Options) -> Result<Running, ServiceErro
     let now = engine.clock().now();
     let authority = Authority::open(&data_dir, now)?;
     let certificate = authority.server_config(&tls::names(address), now)?;
-    let tokens = Tokens::open(&data_dir, engine.tenancy())?;
+    let tokens = Tokens::open(&data_dir, engine.tenancy(), now)?;
     let endpoint = format!("https://localhost:{}", address.port());
     principals::ensure_credentials(&engine, &data_dir, &endpoint)?;
 
@@ -206,8 +211,8 @@ async fn serve(
     server.serve(front::router(service).into_make_service()).await
 }
 
-/// Gives the server a new certificate long before the old one ends. One that cannot be made is
-/// tried again at the next look.
+/// Gives the server a new certificate long before the old one ends, and tokens a new key. What
+/// cannot be made is tried again at the next look.
 async fn renew(
     service: Arc<Service>,
     authority: Authority,
@@ -216,8 +221,11 @@ async fn renew(
 ) {
     let mut made_at = service.now();
     loop {
-        tokio::time::sleep(CERTIFICATE_CHECK).await;
+        tokio::time::sleep(AGE_CHECK).await;
         let now = service.now();
+        if let Err(error) = service.tokens.rotate(now) {
+            tracing::warn!(%error, "the key that signs access tokens was not replaced");
+        }
         if !tls::is_due(made_at, now) {
             continue;
         }

@@ -11,15 +11,17 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use engine::Engine;
+use engine::{Engine, NewAssignment};
+use model::fault::Fault;
 use model::principal::Principal;
+use model::role::{Scope, built_in};
 use model::seed::new_uuid;
 use uuid::Uuid;
 
 use crate::files::{self, FileError};
 
-/// The one role that gives access so far.
-pub(crate) const OWNER: &str = "Owner";
+/// The name of the principal that the first start makes.
+const FIRST_OWNER: &str = "holdfast-owner";
 /// Bytes of a client secret.
 const SECRET_BYTES: usize = 32;
 /// Bytes of a hash's salt.
@@ -89,24 +91,39 @@ fn is_known(engine: &Engine, credentials: &Credentials) -> Result<bool, Principa
     Ok(principal.is_some_and(|principal| proves(&principal, &credentials.client_secret)))
 }
 
-/// Makes an Owner; returns its client id and secret.
+/// Makes an Owner of the subscription; returns its client id and secret.
 fn new_owner(engine: &Engine) -> Result<(String, String), PrincipalError> {
+    let fault = |fault: Fault| PrincipalError::Ledger(fault.into());
+    let (secret, hash) = new_secret(engine)?;
+    // An earlier one, whose secret was lost, keeps its name.
+    let suffix = new_uuid(engine.seed()).simple().to_string();
+    let taken = engine.principal(FIRST_OWNER).is_ok();
+    let name = if taken { format!("{FIRST_OWNER}-{}", &suffix[..8]) } else { FIRST_OWNER.into() };
+    let principal = engine.create_principal(&name, hash).map_err(fault)?;
+    let owner = NewAssignment {
+        name: new_uuid(engine.seed()),
+        principal: principal.object_id,
+        role: &built_in::OWNER,
+        scope: Scope::Subscription,
+    };
+    engine.assign(owner).map_err(fault)?;
+    Ok((principal.client_id.to_string(), secret))
+}
+
+/// A new client secret, and its hash for the ledger.
+///
+/// # Errors
+///
+/// It cannot be hashed.
+pub(crate) fn new_secret(engine: &Engine) -> Result<(String, String), PrincipalError> {
     let seed = engine.seed();
     let (mut secret, mut salt) = ([0; SECRET_BYTES], [0; SALT_BYTES]);
     seed.fill(&mut secret);
     seed.fill(&mut salt);
     // One that began with '-' would be an option to the programs that it is given to, az first.
     let secret = format!("hf-{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
-    let principal = Principal {
-        client_id: new_uuid(seed),
-        object_id: new_uuid(seed),
-        name: "holdfast-owner".to_owned(),
-        secret_hash: hash(&secret, &salt)?,
-        role: OWNER.to_owned(),
-    };
-    let added = engine.ledger().put_principal(&principal);
-    added.map_err(|error| PrincipalError::Ledger(error.into()))?;
-    Ok((principal.client_id.to_string(), secret))
+    let hash = hash(&secret, &salt)?;
+    Ok((secret, hash))
 }
 
 fn hash(secret: &str, salt: &[u8]) -> Result<String, PrincipalError> {
@@ -134,7 +151,6 @@ mod tests {
             object_id: Uuid::from_u128(2),
             name: "test".to_owned(),
             secret_hash: hash("right", &[7; SALT_BYTES]).expect("hashable"),
-            role: OWNER.to_owned(),
         };
         assert!(principal.secret_hash.starts_with("$argon2id$"), "{}", principal.secret_hash);
         assert!(proves(&principal, "right"));

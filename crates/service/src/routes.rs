@@ -24,8 +24,15 @@ pub(crate) enum Access {
     Open,
     /// Everybody, but only a few at once: it checks a client secret, which costs memory.
     Login,
-    /// Whoever may do this, by Azure's name of the action.
+    /// Whoever has a token: what it shows depends on what its holder may do.
+    Token,
+    /// Whoever holds a role anywhere in the subscription.
+    Member(&'static str),
+    /// Whoever may do this on the URL's resource, by Azure's name of the action.
     Needs(&'static str),
+    /// Whoever may do this on anything under the URL's scope. The handler shows only those entries
+    /// on which the caller may: see `Call::reach`.
+    Sees(&'static str),
 }
 
 impl Access {
@@ -78,23 +85,25 @@ macro_rules! item {
     };
 }
 
-mod compute;
+mod authorization;
+pub(crate) mod compute;
 #[cfg(test)]
 mod contract;
-mod fabric;
-mod items;
+pub(crate) mod fabric;
+pub(crate) mod items;
 mod jobs;
 mod login;
 mod points;
 mod policies;
-mod resources;
-mod tenancy;
-mod vaults;
+pub(crate) mod resources;
+pub(crate) mod tenancy;
+pub(crate) mod vaults;
 
 /// The table, by families.
 const FAMILIES: &[&[Route]] = &[
     login::ROUTES,
     tenancy::ROUTES,
+    authorization::ROUTES,
     compute::ROUTES,
     fabric::ROUTES,
     vaults::ROUTES,
@@ -116,6 +125,19 @@ const fn route(method: Method, pattern: &'static str, access: Access, handler: H
 
 const fn open(method: Method, pattern: &'static str, handler: Handler) -> Route {
     route(method, pattern, Access::Open, handler)
+}
+
+const fn for_any_token(pattern: &'static str, handler: Handler) -> Route {
+    route(Method::GET, pattern, Access::Token, handler)
+}
+
+const fn for_members(pattern: &'static str, action: &'static str, handler: Handler) -> Route {
+    route(Method::GET, pattern, Access::Member(action), handler)
+}
+
+/// A list that spans what several scopes hold: of a subscription or a resource group.
+const fn list(pattern: &'static str, action: &'static str, handler: Handler) -> Route {
+    route(Method::GET, pattern, Access::Sees(action), handler)
 }
 
 const fn token(pattern: &'static str) -> Route {
@@ -172,6 +194,9 @@ pub(crate) fn find(method: &Method, segments: &[String]) -> Found {
 }
 
 #[cfg(test)]
+mod matrix;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -194,7 +219,7 @@ mod tests {
 
     #[test]
     fn only_the_way_to_a_token_is_open() {
-        for route in all().filter(|route| !matches!(route.access, Access::Needs(_))) {
+        for route in all().filter(|route| route.access.is_open()) {
             let pattern = route.pattern;
             let allowed = ["/metadata/endpoints", "openid-configuration", "/keys", "/token"];
             assert!(allowed.iter().any(|end| pattern.ends_with(end)), "{pattern}");

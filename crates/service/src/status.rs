@@ -19,6 +19,7 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::InvalidTags
         | Code::InvalidConfigureProtection
         | Code::DiskNotSupported
+        | Code::PrincipalNotFound
         | Code::RestoreTargetInvalid => StatusCode::BAD_REQUEST,
         Code::AuthenticationFailed => StatusCode::UNAUTHORIZED,
         Code::AuthorizationFailed => StatusCode::FORBIDDEN,
@@ -27,6 +28,8 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::SubscriptionNotFound
         | Code::RouteNotFound
         | Code::NamespaceNotFound
+        | Code::RoleAssignmentNotFound
+        | Code::RoleNotFound
         | Code::ItemNotFound
         | Code::VmNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -36,6 +39,10 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::GroupLocationFixed
         | Code::ProtectedInAnotherVault
         | Code::BackupInProgress
+        | Code::RoleAssignmentExists
+        | Code::RoleAssignmentCannotChange
+        | Code::PrincipalNameTaken
+        | Code::LastOwner
         | Code::VmNotInDesirableState
         | Code::JobNotCancelable => StatusCode::CONFLICT,
         Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -1,26 +1,26 @@
-//! Access tokens: made and checked here, with the one key of this data directory.
+//! Access tokens: made and checked here, with the keys of this data directory.
 //!
-//! A token is a JWT signed with ES256 by `token.key`. Checking pins everything: the algorithm
+//! A token is a JWT signed with ES256 by a key of [`ring`]. Checking pins everything: the algorithm
 //! (never what the token's own header would like), the key id, the audience, the tenant, and the
 //! time by the engine's clock. What a token lets its holder do is looked up at each request, not
 //! read from the token, so a principal that is gone has no access at once.
 
 use std::path::Path;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, Header, Validation};
 use model::principal::{Principal, Tenancy};
-use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use api::arm::cloud::{Key, KeySet};
+use api::arm::cloud::KeySet;
 
-use crate::files::{self, FileError};
 use crate::tls::TlsError;
+
+mod ring;
+
+use ring::Ring;
 
 /// How tokens are signed.
 const ALGORITHM: Algorithm = Algorithm::ES256;
@@ -84,9 +84,9 @@ impl Audience {
 /// Makes and checks tokens.
 pub(crate) struct Tokens {
     tenancy: Tenancy,
-    signing: EncodingKey,
-    checking: DecodingKey,
-    public: Key,
+    /// Behind a lock because the keys change while tokens are made and checked; held for as long as
+    /// one signature takes.
+    ring: RwLock<Ring>,
 }
 
 /// The token gives no access. Which check failed is nobody's business but ours.
@@ -94,54 +94,32 @@ pub(crate) struct Tokens {
 pub(crate) struct Refused(pub(crate) &'static str);
 
 impl Tokens {
-    /// Opens the signing key of this data directory, or makes one.
-    pub(crate) fn open(data_dir: &Path, tenancy: Tenancy) -> Result<Self, TlsError> {
-        let path = data_dir.join("token.key");
-        let key = match files::read(&path)? {
-            Some(bytes) => {
-                let unusable = || FileError::Unusable {
-                    path: path.clone(),
-                    expected: "the key that signs access tokens",
-                };
-                let text = String::from_utf8(bytes).map_err(|_| unusable())?;
-                let key = KeyPair::from_pem(&text).map_err(|_| unusable())?;
-                let is_ours = key.is_compatible(&rcgen::PKCS_ECDSA_P256_SHA256);
-                if is_ours { key } else { return Err(unusable().into()) }
-            }
-            None => {
-                let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-                files::write(&path, key.serialize_pem().as_bytes())?;
-                key
-            }
-        };
-        Ok(Self::with(&key, tenancy))
+    /// Opens the keys of this data directory, or makes the first one.
+    pub(crate) fn open(
+        data_dir: &Path,
+        tenancy: Tenancy,
+        now: Timestamp,
+    ) -> Result<Self, TlsError> {
+        Ok(Self { tenancy, ring: RwLock::new(Ring::open(data_dir, now)?) })
     }
 
-    fn with(key: &KeyPair, tenancy: Tenancy) -> Self {
-        let point = key.public_key_raw();
-        let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-        // An uncompressed point of the curve: a byte that says so, then both coordinates.
-        let (x, y) = point[1..].split_at(32);
-        let public = Key {
-            kty: "EC".to_owned(),
-            usage: "sig".to_owned(),
-            alg: ALGORITHM_NAME.to_owned(),
-            kid: text(&digest::digest(&digest::SHA256, point).as_ref()[..16]),
-            crv: "P-256".to_owned(),
-            x: text(x),
-            y: text(y),
-        };
-        Self {
-            tenancy,
-            signing: EncodingKey::from_ec_der(&key.serialize_der()),
-            checking: DecodingKey::from_ec_der(point),
-            public,
-        }
-    }
-
-    /// The public key, for those who want to check tokens themselves.
+    /// The public keys, for those who want to check tokens themselves.
     pub(crate) fn public(&self) -> KeySet {
-        KeySet { keys: vec![self.public.clone()] }
+        KeySet { keys: self.ring().public() }
+    }
+
+    /// Lets a new key sign where the current one has done so for its time; to be called now and
+    /// then.
+    ///
+    /// # Errors
+    ///
+    /// The file of the keys could not be written; the current key goes on.
+    pub(crate) fn rotate(&self, now: Timestamp) -> Result<(), TlsError> {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner).rotate(now).map(drop)
+    }
+
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A token for this principal, issued by `issuer` now.
@@ -164,8 +142,10 @@ impl Tokens {
             tid: self.tenancy.tenant.to_string(),
             ver: "1.0".to_owned(),
         };
-        let header = Header { kid: Some(self.public.kid.clone()), ..Header::new(ALGORITHM) };
-        jsonwebtoken::encode(&header, &claims, &self.signing)
+        let ring = self.ring();
+        let (key, kid) = ring.signing();
+        let header = Header { kid: Some(kid.to_owned()), ..Header::new(ALGORITHM) };
+        jsonwebtoken::encode(&header, &claims, key)
     }
 
     /// The client id and object id of the principal whose token for the API this is.
@@ -178,17 +158,22 @@ impl Tokens {
         validation.validate_exp = false;
         validation.set_required_spec_claims(&["exp", "nbf", "aud"]);
         validation.set_audience(&[Audience::Arm.claim(self.tenancy)]);
-        let token = jsonwebtoken::decode::<Claims>(token, &self.checking, &validation)
-            .map_err(|_| Refused("malformed, unsigned, or signed by another key"))?;
-        if token.header.kid.as_deref() != Some(&self.public.kid) {
-            return Err(Refused("unknown key id"));
+        // Of the header only the key's id counts, and only as a name among those of our own keys.
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused("malformed"))?;
+        if header.typ.is_some_and(|kind| !kind.eq_ignore_ascii_case("JWT")) {
+            return Err(Refused("no access token"));
         }
-        let Claims { appid, oid, tid, nbf, exp, .. } = token.claims;
+        let ring = self.ring();
+        let key = header.kid.as_deref().and_then(|kid| ring.named(kid));
+        let key = key.ok_or(Refused("unknown key id"))?;
+        let token = jsonwebtoken::decode::<Claims>(token, key, &validation)
+            .map_err(|_| Refused("malformed, unsigned, or signed by another key"))?;
+        let Claims { appid, oid, tid, iat, nbf, exp, .. } = token.claims;
         let seconds = now.as_second();
         if tid != self.tenancy.tenant.to_string() {
             return Err(Refused("another tenant"));
         }
-        if seconds < nbf || seconds >= exp {
+        if seconds < nbf || seconds >= exp || exp.saturating_sub(iat) > i64::from(LIFETIME_S) {
             return Err(Refused("outside its time"));
         }
         let id = |text: &str| Uuid::parse_str(text).map_err(|_| Refused("malformed id"));

@@ -80,9 +80,7 @@ class Lab:
             if network.startswith(PREFIX):
                 virsh("net-destroy", network, check=False)
                 virsh("net-undefine", network, check=False)
-        # A restored VM's disks lie beside the lab, in a directory that begins with the VM's name.
-        for place in [self.place, *IMAGES.glob(f"{PREFIX}*")]:
-            shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(self.place, ignore_errors=True)
 
     def network(self):
         """A network of libvirt that runs and leads nowhere; its name."""

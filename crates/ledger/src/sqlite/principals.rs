@@ -27,7 +27,6 @@ impl Stored for Principal {
             object_id: record.uuid("object_id")?,
             name: record.text("name")?,
             secret_hash: record.text("secret_hash")?,
-            role: record.text("role")?,
         })
     }
 }
@@ -62,19 +61,29 @@ pub(super) fn set_tenancy(db: &Connection, new: Tenancy) -> Result<Tenancy, Ledg
 pub(super) fn put(db: &Connection, principal: &Principal) -> Result<(), LedgerError> {
     run(
         db,
-        "INSERT INTO principal (client_id, object_id, name, secret_hash, role)
-         VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO principal (client_id, object_id, name, secret_hash)
+         VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (client_id) DO UPDATE SET object_id = excluded.object_id,
-             name = excluded.name, secret_hash = excluded.secret_hash, role = excluded.role",
+             name = excluded.name, secret_hash = excluded.secret_hash",
         params![
             principal.client_id.to_string(),
             principal.object_id.to_string(),
             principal.name,
             principal.secret_hash,
-            principal.role,
         ],
     )?;
     Ok(())
+}
+
+pub(super) fn create(db: &Connection, principal: &Principal) -> Result<(), LedgerError> {
+    if any(db, "SELECT 1 FROM principal WHERE name = ?1 COLLATE NOCASE", [&principal.name])? {
+        return Err(LedgerError::PrincipalNameTaken);
+    }
+    put(db, principal)
+}
+
+pub(super) fn list(db: &Connection) -> Result<Vec<Principal>, LedgerError> {
+    all(db, "SELECT * FROM principal ORDER BY name, client_id", [])
 }
 
 pub(super) fn get(db: &Connection, client_id: Uuid) -> Result<Option<Principal>, LedgerError> {

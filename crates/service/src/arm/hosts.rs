@@ -4,14 +4,18 @@ use api::arm::host::{self, Condition, HostRequest};
 use axum::http::StatusCode;
 use engine::HostStatus;
 use model::fault::Fault;
+use model::role::Scope;
 
 use super::list;
 use crate::call::{Call, Reply};
+use crate::routes::fabric::HOST_READ;
 
 /// `GET …/providers/Holdfast.Fabric/hosts`
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     let subscription = call.subscription();
-    let hosts = call.engine().hosts()?;
+    let mut hosts = call.engine().hosts()?;
+    let reach = call.reach(HOST_READ)?;
+    hosts.retain(|status| reach.holds(&Scope::Group(status.host.resource_group.clone())));
     list(call, hosts.iter().map(|status| render(&subscription, status)))
 }
 

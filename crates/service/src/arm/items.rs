@@ -15,6 +15,7 @@ use model::vault::Vault;
 
 use super::{accepted, bad_request, list};
 use crate::call::{Call, Reply, same_vm};
+use crate::routes::items::BACKUP_STATUS;
 
 /// `GET V/backupProtectableItems`
 pub(crate) fn protectable(call: &Call) -> Result<Reply, Fault> {
@@ -58,12 +59,17 @@ pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
     Ok(Reply::ok(&render(call, &vault, &item)?))
 }
 
-/// `PUT ITEM`: enables backup, or gives the item another policy.
+/// `PUT ITEM`: enables backup, or gives the item another policy. As in Azure, whoever enables needs
+/// a right on the virtual machine besides the one on the vault.
 pub(crate) fn put(call: &Call) -> Result<Reply, Fault> {
     let request: ItemRequest = call.body()?;
     let vault = call.vault()?;
     check_supported(&request.properties)?;
     let (group, vm) = source(call, &request.properties)?;
+    if call.item().is_err() {
+        let id = arm_id::vm(&call.subscription(), group, vm);
+        call.require("Microsoft.Compute/virtualMachines/write", &id)?;
+    }
     let policy = policy(call, &vault, &request.properties)?;
     let (item, job) = call.engine().enable(&vault, group, vm, policy)?;
     Ok(accepted(call, &arm_id::item(&vault_id(call, &vault), &item), &job.to_string()))
@@ -87,6 +93,7 @@ pub(crate) fn backup(call: &Call) -> Result<Reply, Fault> {
 pub(crate) fn backup_status(call: &Call) -> Result<Reply, Fault> {
     let request: StatusRequest = call.body()?;
     let (group, name) = vm_of(call, &request.resource_id)?;
+    call.require(BACKUP_STATUS, &request.resource_id)?;
     let vm = call.engine().vm(group, name)?;
     let protection = call.engine().protection_of(&vm)?;
     let protection = protection.as_ref().map(|(vault, item)| (vault, item));
@@ -159,7 +166,6 @@ fn vm_of<'a>(call: &Call, id: &'a str) -> Result<(&'a str, &'a str), Fault> {
     let (group, vm) = (named("resourceGroups"), named("virtualMachines"));
     match (group, vm) {
         (Some(group), Some(vm)) if subscription.eq_ignore_ascii_case(&call.subscription()) => {
-            call.require("Microsoft.Compute/virtualMachines/read", id)?;
             Ok((group, vm))
         }
         _ => {

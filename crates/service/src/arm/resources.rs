@@ -8,11 +8,13 @@ use api::arm::{provider, vm};
 use engine::TagsChange;
 use model::arm_id;
 use model::fault::{Code, Fault};
+use model::role::Scope;
 use model::tags::Tags;
 
 use super::{bad_request, hosts, list, tenancy, vaults};
 use crate::call::{Call, Reply};
 use crate::filter::Filter;
+use crate::routes::resources::RESOURCES_READ;
 
 /// What lists of resources can be filtered by.
 const KEYS: [&str; 6] =
@@ -32,6 +34,10 @@ pub(crate) fn list_of_group(call: &Call) -> Result<Reply, Fault> {
 fn list_matching(call: &Call, group: Option<&str>) -> Result<Reply, Fault> {
     let filter = Filter::parse_by(call.query("$filter").unwrap_or_default(), &KEYS)?;
     let mut found = all(call)?;
+    let (reach, subscription) = (call.reach(RESOURCES_READ)?, call.engine().tenancy().subscription);
+    found.retain(|resource| {
+        Scope::holding(&resource.id, subscription).is_some_and(|place| reach.holds(&place))
+    });
     found.retain(|resource| {
         let of_group = arm_id::named(&resource.id, "resourceGroups").unwrap_or_default();
         group.is_none_or(|group| group.eq_ignore_ascii_case(of_group))

@@ -8,19 +8,22 @@ use axum::http::StatusCode;
 use engine::TagsChange;
 use model::fault::{Code, Fault};
 use model::principal::ResourceGroup;
+use model::role::Scope;
 
 use super::{bad_request, list, resources};
 use crate::call::{Call, Reply};
 use crate::filter::Filter;
+use crate::routes::tenancy::GROUP_READ;
 
 /// `GET /tenants`
 pub(crate) fn tenants(call: &Call) -> Result<Reply, Fault> {
     list(call, [tenancy::tenant(&call.engine().tenancy())])
 }
 
-/// `GET /subscriptions`
+/// `GET /subscriptions`: those that the caller holds a role in.
 pub(crate) fn subscriptions(call: &Call) -> Result<Reply, Fault> {
-    list(call, [tenancy::subscription(&call.engine().tenancy())])
+    let ours = call.caller()?.holds_any().then(|| call.engine().tenancy());
+    list(call, ours.iter().map(tenancy::subscription))
 }
 
 /// `GET /subscriptions/S`
@@ -49,8 +52,11 @@ pub(crate) fn groups(call: &Call) -> Result<Reply, Fault> {
     let filter = Filter::parse_by(text, &["name", "tagName", "tagValue"])?;
     let subscription = call.subscription();
     let mut groups = call.engine().resource_groups()?;
+    let reach = call.reach(GROUP_READ)?;
     groups.retain(|group| {
-        filter.passes("name", &group.name) && resources::has_tag(&filter, Some(&group.tags))
+        reach.holds(&Scope::Group(group.name.clone()))
+            && filter.passes("name", &group.name)
+            && resources::has_tag(&filter, Some(&group.tags))
     });
     list(call, groups.iter().map(|group| tenancy::group(&subscription, group)))
 }

@@ -5,26 +5,40 @@ use api::arm::vault::{self as shape, VaultRequest};
 use axum::http::StatusCode;
 use engine::{NewVault, Strictness, VaultChange};
 use model::fault::{Code, Fault};
+use model::role::Scope;
 use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
 
 use super::{bad_request, link, list, pending, tenancy};
 use crate::call::{Call, Reply};
+use crate::routes::vaults::VAULT_READ;
 
 pub(super) mod request;
 
 /// `GET …/subscriptions/S/providers/Microsoft.RecoveryServices/vaults`
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
-    let vaults = call.engine().vaults()?;
+    let vaults = visible(call)?;
     list(call, vaults.iter().map(|vault| render(call, vault)))
 }
 
 /// `GET …/resourceGroups/G/providers/Microsoft.RecoveryServices/vaults`
 pub(crate) fn list_of_group(call: &Call) -> Result<Reply, Fault> {
     let group = tenancy::find_group(call)?.name;
-    let mut vaults = call.engine().vaults()?;
+    let mut vaults = visible(call)?;
     vaults.retain(|vault| vault.resource_group.eq_ignore_ascii_case(&group));
     list(call, vaults.iter().map(|vault| render(call, vault)))
+}
+
+/// The vaults that the caller may see.
+fn visible(call: &Call) -> Result<Vec<Vault>, Fault> {
+    let mut vaults = call.engine().vaults()?;
+    let reach = call.reach(VAULT_READ)?;
+    vaults.retain(|vault| reach.holds(&scope(vault)));
+    Ok(vaults)
+}
+
+fn scope(vault: &Vault) -> Scope {
+    Scope::Vault { group: vault.resource_group.clone(), vault: vault.name.to_string() }
 }
 
 /// `GET V`

@@ -4,15 +4,20 @@ use std::collections::HashMap;
 
 use api::arm::vm as shape;
 use model::fault::Fault;
+use model::role::Scope;
 use model::vm::Vm;
 use uuid::Uuid;
 
 use super::{list, tenancy};
 use crate::call::{Call, Reply};
+use crate::routes::compute::VM_READ;
 
 /// `GET …/subscriptions/S/providers/Microsoft.Compute/virtualMachines`
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
-    render_list(call, &call.engine().vms()?)
+    let mut vms = call.engine().vms()?;
+    let reach = call.reach(VM_READ)?;
+    vms.retain(|vm| reach.holds(&Scope::Group(vm.resource_group.clone())));
+    render_list(call, &vms)
 }
 
 /// `GET …/resourceGroups/G/providers/Microsoft.Compute/virtualMachines`

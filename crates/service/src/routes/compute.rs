@@ -1,10 +1,10 @@
 //! Virtual machines.
 
-use super::{Route, get};
+use super::{Route, get, list};
 use crate::arm::vms;
 
 pub(super) const ROUTES: &[Route] = &[
-    get(subscription!("/providers/Microsoft.Compute/virtualMachines"), VM_READ, vms::list_all),
+    list(subscription!("/providers/Microsoft.Compute/virtualMachines"), VM_READ, vms::list_all),
     get(group!("/providers/Microsoft.Compute/virtualMachines"), VM_READ, vms::list_of_group),
     get(group!("/providers/Microsoft.Compute/virtualMachines/{vm}"), VM_READ, vms::get),
     get(
@@ -14,4 +14,4 @@ pub(super) const ROUTES: &[Route] = &[
     ),
 ];
 
-const VM_READ: &str = "Microsoft.Compute/virtualMachines/read";
+pub(crate) const VM_READ: &str = "Microsoft.Compute/virtualMachines/read";

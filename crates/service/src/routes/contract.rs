@@ -10,6 +10,7 @@ use expect_test::expect_file;
 
 use super::all;
 
+mod authorization;
 mod compute;
 mod fabric;
 mod items;
@@ -26,6 +27,7 @@ fn operations() -> Vec<Operation> {
     [
         login::operations(),
         tenancy::operations(),
+        authorization::operations(),
         compute::operations(),
         fabric::operations(),
         vaults::operations(),
@@ -52,6 +54,14 @@ const NAMES: &[Parameter] = &[
     name("group", "A resource group.", r"^[A-Za-z0-9_()-]{1,60}$", "holdfast"),
     name("location", "A region.", "^[a-z0-9]{1,30}$", "local"),
     name("host", "A host's id.", UUID, ID),
+    name(
+        "principal",
+        "A principal: its name, client id or object id.",
+        "^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$",
+        "example-program",
+    ),
+    name("role", "A role definition's id.", UUID, READER),
+    name("assignment", "A role assignment's name.", UUID, ID),
     name("vm", "A virtual machine.", "^[A-Za-z0-9._-]{1,60}$", "example-vm"),
     name("vault", "A vault.", "^[A-Za-z][A-Za-z0-9-]{1,49}$", "example-vault"),
     name("policy", "A policy of the vault.", "^[A-Za-z][A-Za-z0-9-]{2,60}$", "DefaultPolicy"),
@@ -86,6 +96,7 @@ const TENANT: &str = "00000000-0000-0000-0000-0000000000aa";
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-0000000000bb";
 const ID: &str = "00000000-0000-0000-0000-0000000000cc";
 const JOB: &str = "00000000-0000-0000-0000-0000000000dd";
+const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
 const POINT: &str = "4611686018427387904";
 const VM_ID: &str = concat!(
     "/subscriptions/00000000-0000-0000-0000-0000000000bb/resourceGroups/holdfast",

@@ -1,15 +1,38 @@
 //! What Azure has no noun for: `Holdfast.Fabric`.
 
-use super::{Route, get, put};
-use crate::arm::hosts;
+use super::{Route, delete, get, list, post, put};
+use crate::arm::{hosts, principals};
+
+macro_rules! principal {
+    ($rest:literal) => {
+        concat!(
+            "/subscriptions/{subscription}/providers/Holdfast.Fabric/principals/{principal}",
+            $rest
+        )
+    };
+}
 
 pub(super) const ROUTES: &[Route] = &[
-    get(subscription!("/providers/Holdfast.Fabric/hosts"), HOST_READ, hosts::list_all),
+    list(subscription!("/providers/Holdfast.Fabric/hosts"), HOST_READ, hosts::list_all),
     put(
         group!("/providers/Holdfast.Fabric/hosts/{host}"),
         "Holdfast.Fabric/hosts/write",
         hosts::put,
     ),
+    get(
+        subscription!("/providers/Holdfast.Fabric/principals"),
+        PRINCIPAL_READ,
+        principals::list_all,
+    ),
+    get(principal!(""), PRINCIPAL_READ, principals::get),
+    put(principal!(""), "Holdfast.Fabric/principals/write", principals::put),
+    post(
+        principal!("/resetSecret"),
+        "Holdfast.Fabric/principals/resetSecret/action",
+        principals::reset_secret,
+    ),
+    delete(principal!(""), "Holdfast.Fabric/principals/delete", principals::delete),
 ];
 
-const HOST_READ: &str = "Holdfast.Fabric/hosts/read";
+pub(crate) const HOST_READ: &str = "Holdfast.Fabric/hosts/read";
+const PRINCIPAL_READ: &str = "Holdfast.Fabric/principals/read";

@@ -6,7 +6,7 @@ use crate::arm::items;
 pub(super) const ROUTES: &[Route] = &[
     post(
         subscription!("/providers/Microsoft.RecoveryServices/locations/{location}/backupStatus"),
-        "Microsoft.RecoveryServices/locations/backupStatus/action",
+        BACKUP_STATUS,
         items::backup_status,
     ),
     get(
@@ -35,3 +35,4 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 const ITEM_READ: &str = "Microsoft.RecoveryServices/Vaults/backupProtectedItems/read";
+pub(crate) const BACKUP_STATUS: &str = "Microsoft.RecoveryServices/locations/backupStatus/action";

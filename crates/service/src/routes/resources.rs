@@ -1,13 +1,13 @@
 //! Resources of any kind, their tags, and the providers that have them.
 
-use super::{Route, delete, get, patch, post, put};
+use super::{Route, delete, for_members, get, list, patch, post, put};
 use crate::arm::resources;
 
 pub(super) const ROUTES: &[Route] = &[
-    get(subscription!("/resources"), RESOURCES_READ, resources::list_all),
-    get(group!("/resources"), RESOURCES_READ, resources::list_of_group),
-    get(subscription!("/providers"), PROVIDERS_READ, resources::providers),
-    get(subscription!("/providers/{namespace}"), PROVIDERS_READ, resources::provider),
+    list(subscription!("/resources"), RESOURCES_READ, resources::list_all),
+    list(group!("/resources"), RESOURCES_READ, resources::list_of_group),
+    for_members(subscription!("/providers"), PROVIDERS_READ, resources::providers),
+    for_members(subscription!("/providers/{namespace}"), PROVIDERS_READ, resources::provider),
     post(
         subscription!("/providers/{namespace}/register"),
         "Microsoft.Resources/subscriptions/providers/register/action",
@@ -52,7 +52,7 @@ pub(super) const ROUTES: &[Route] = &[
     ),
 ];
 
-const RESOURCES_READ: &str = "Microsoft.Resources/subscriptions/resources/read";
+pub(crate) const RESOURCES_READ: &str = "Microsoft.Resources/subscriptions/resources/read";
 const PROVIDERS_READ: &str = "Microsoft.Resources/subscriptions/providers/read";
 const TAGS_READ: &str = "Microsoft.Resources/tags/read";
 const TAGS_WRITE: &str = "Microsoft.Resources/tags/write";

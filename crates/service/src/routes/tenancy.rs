@@ -1,18 +1,18 @@
 //! Tenants, subscriptions, regions, resource groups.
 
-use super::{Route, delete, get, head, patch, put};
+use super::{Route, delete, for_any_token, for_members, get, head, list, patch, put};
 use crate::arm::tenancy;
 
 pub(super) const ROUTES: &[Route] = &[
-    get("/tenants", "Microsoft.Resources/tenants/read", tenancy::tenants),
-    get("/subscriptions", SUBSCRIPTION_READ, tenancy::subscriptions),
-    get(subscription!(""), SUBSCRIPTION_READ, tenancy::subscription),
+    for_any_token("/tenants", tenancy::tenants),
+    for_any_token("/subscriptions", tenancy::subscriptions),
+    for_members(subscription!(""), SUBSCRIPTION_READ, tenancy::subscription),
     get(
         subscription!("/locations"),
         "Microsoft.Resources/subscriptions/locations/read",
         tenancy::locations,
     ),
-    get(subscription!("/resourceGroups"), GROUP_READ, tenancy::groups),
+    list(subscription!("/resourceGroups"), GROUP_READ, tenancy::groups),
     get(group!(""), GROUP_READ, tenancy::group),
     head(group!(""), GROUP_READ, tenancy::group_exists),
     put(group!(""), GROUP_WRITE, tenancy::put_group),
@@ -26,4 +26,4 @@ pub(super) const ROUTES: &[Route] = &[
 
 const SUBSCRIPTION_READ: &str = "Microsoft.Resources/subscriptions/read";
 const GROUP_WRITE: &str = "Microsoft.Resources/subscriptions/resourceGroups/write";
-const GROUP_READ: &str = "Microsoft.Resources/subscriptions/resourceGroups/read";
+pub(crate) const GROUP_READ: &str = "Microsoft.Resources/subscriptions/resourceGroups/read";

@@ -1,15 +1,15 @@
 //! Vaults, and what hangs on one beside items, points, policies and jobs.
 
-use super::{Route, delete, get, patch, post, put};
+use super::{Route, delete, get, list, patch, post, put};
 use crate::arm::{vault_config, vaults};
 
 pub(super) const ROUTES: &[Route] = &[
-    get(
+    list(
         subscription!("/providers/Microsoft.RecoveryServices/vaults"),
         VAULT_READ,
         vaults::list_all,
     ),
-    get(group!("/providers/Microsoft.RecoveryServices/vaults"), VAULT_READ, vaults::list_of_group),
+    list(group!("/providers/Microsoft.RecoveryServices/vaults"), VAULT_READ, vaults::list_of_group),
     get(vault!(""), VAULT_READ, vaults::get),
     put(vault!(""), VAULT_WRITE, vaults::put),
     patch(vault!(""), VAULT_WRITE, vaults::patch),
@@ -76,7 +76,7 @@ pub(super) const ROUTES: &[Route] = &[
     ),
 ];
 
-const VAULT_READ: &str = "Microsoft.RecoveryServices/Vaults/read";
+pub(crate) const VAULT_READ: &str = "Microsoft.RecoveryServices/Vaults/read";
 const VAULT_WRITE: &str = "Microsoft.RecoveryServices/Vaults/write";
 const CONFIG_READ: &str = "Microsoft.RecoveryServices/Vaults/backupconfig/read";
 const CONFIG_WRITE: &str = "Microsoft.RecoveryServices/Vaults/backupconfig/write";

@@ -1,6 +1,10 @@
 //! Every way of getting in without a token of ours, as data: each case is a token that differs
 //! from a good one in one thing.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::EncodingKey;
+use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,12 +25,22 @@ fn principal() -> Principal {
         object_id: Uuid::from_u128(4),
         name: "test".to_owned(),
         secret_hash: String::new(),
-        role: "Owner".to_owned(),
     }
 }
 
 fn new_key() -> KeyPair {
     KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key")
+}
+
+/// Tokens by this key.
+fn tokens(key: &KeyPair) -> Tokens {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("token.key"), key.serialize_pem()).expect("written");
+    Tokens::open(dir.path(), tenancy(), at(NOW)).expect("opened")
+}
+
+fn kid(tokens: &Tokens) -> String {
+    tokens.public().keys[0].kid.clone()
 }
 
 fn base64(text: &str) -> String {
@@ -50,7 +64,7 @@ fn signed(key: &KeyPair, kid: Option<&str>, claims: &Value) -> String {
 
 #[test]
 fn a_token_is_good_from_its_issue_to_its_end() {
-    let tokens = Tokens::with(&new_key(), tenancy());
+    let tokens = tokens(&new_key());
     let token = tokens.issue(&principal(), Audience::Arm, "i".to_owned(), at(NOW)).expect("issued");
     let ids = (principal().client_id, principal().object_id);
     for (second, good) in [(-1, false), (0, true), (3599, true), (3600, false)] {
@@ -61,7 +75,7 @@ fn a_token_is_good_from_its_issue_to_its_end() {
 
 #[test]
 fn a_token_for_the_directory_gives_no_access_to_the_api() {
-    let tokens = Tokens::with(&new_key(), tenancy());
+    let tokens = tokens(&new_key());
     let token =
         tokens.issue(&principal(), Audience::Graph, "i".to_owned(), at(NOW)).expect("issued");
     assert!(tokens.check(&token, at(NOW)).is_err());
@@ -70,9 +84,9 @@ fn a_token_for_the_directory_gives_no_access_to_the_api() {
 #[test]
 fn a_claim_that_is_not_ours_or_not_there_is_refused() {
     let key = new_key();
-    let tokens = Tokens::with(&key, tenancy());
-    let kid = tokens.public.kid.as_str();
-    let good = signed(&key, Some(kid), &good_claims());
+    let tokens = tokens(&key);
+    let kid = kid(&tokens);
+    let good = signed(&key, Some(&kid), &good_claims());
     assert!(tokens.check(&good, at(NOW)).is_ok(), "the cases below break a good token");
 
     for (claim, bad) in [
@@ -80,6 +94,8 @@ fn a_claim_that_is_not_ours_or_not_there_is_refused() {
         ("aud", json!("https://management.azure.com/")),
         ("aud", json!(["a", "b"])),
         ("aud", json!(null)),
+        ("exp", json!(NOW + 3601)),
+        ("iat", json!(NOW - 1)),
         ("tid", json!(Uuid::from_u128(9).to_string())),
         ("exp", json!(NOW)),
         ("exp", json!(NOW - 86_400)),
@@ -95,11 +111,11 @@ fn a_claim_that_is_not_ours_or_not_there_is_refused() {
     ] {
         let mut claims = good_claims();
         claims[claim] = bad.clone();
-        let token = signed(&key, Some(kid), &claims);
+        let token = signed(&key, Some(&kid), &claims);
         assert!(tokens.check(&token, at(NOW)).is_err(), "{claim}: {bad}");
 
         claims.as_object_mut().expect("an object").remove(claim);
-        let token = signed(&key, Some(kid), &claims);
+        let token = signed(&key, Some(&kid), &claims);
         assert!(tokens.check(&token, at(NOW)).is_err(), "without {claim}");
     }
 }
@@ -107,8 +123,8 @@ fn a_claim_that_is_not_ours_or_not_there_is_refused() {
 #[test]
 fn a_signature_that_is_not_ours_is_refused() {
     let (key, other) = (new_key(), new_key());
-    let tokens = Tokens::with(&key, tenancy());
-    let kid = tokens.public.kid.clone();
+    let tokens = tokens(&key);
+    let kid = kid(&tokens);
     let claims = good_claims();
     let good = signed(&key, Some(&kid), &claims);
     let (unsigned, signature) = good.rsplit_once('.').expect("a JWT");
@@ -153,7 +169,7 @@ fn a_signature_that_is_not_ours_is_refused() {
 
 #[test]
 fn changing_any_byte_of_a_token_breaks_it() {
-    let tokens = Tokens::with(&new_key(), tenancy());
+    let tokens = tokens(&new_key());
     let token = tokens.issue(&principal(), Audience::Arm, "i".to_owned(), at(NOW)).expect("issued");
     let signature_at = token.rfind('.').expect("a JWT");
     // The last character of base64 carries bits that mean nothing.
@@ -178,9 +194,9 @@ fn scopes_mean_the_api_except_the_directorys() {
 #[test]
 fn the_key_is_made_once() {
     let dir = tempfile::tempdir().expect("a directory");
-    let first = Tokens::open(dir.path(), tenancy()).expect("made").public();
-    let second = Tokens::open(dir.path(), tenancy()).expect("opened").public();
+    let first = Tokens::open(dir.path(), tenancy(), at(NOW)).expect("made").public();
+    let second = Tokens::open(dir.path(), tenancy(), at(NOW)).expect("opened").public();
     assert_eq!(first, second);
     std::fs::write(dir.path().join("token.key"), "garbage").expect("written");
-    assert!(Tokens::open(dir.path(), tenancy()).is_err());
+    assert!(Tokens::open(dir.path(), tenancy(), at(NOW)).is_err());
 }

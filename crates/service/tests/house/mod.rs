@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::credentials::{Credentials, FILE_NAME};
-use engine::{Config, Engine};
+use engine::{Config, Engine, NewAssignment};
+use model::role::{Role, Scope};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::{Certificate, Method, StatusCode};
 use serde_json::Value;
@@ -98,9 +99,14 @@ impl House {
 
     /// A request with the owner's token and the usual version; `path` may have a query.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request_as(&self.token, method, path)
+    }
+
+    /// The same with another token.
+    pub fn request_as(&self, token: &str, method: Method, path: &str) -> RequestBuilder {
         let joint = if path.contains('?') { '&' } else { '?' };
         let url = self.url(&format!("{path}{joint}api-version={VERSION}"));
-        self.client.request(method, url).bearer_auth(&self.token)
+        self.client.request(method, url).bearer_auth(token)
     }
 
     pub fn get(&self, path: &str) -> (StatusCode, Value) {
@@ -138,6 +144,55 @@ impl House {
         let (status, body) = self.put(&path, &serde_json::json!({"location": "local"}));
         assert_eq!(status, StatusCode::CREATED, "{body}");
         body
+    }
+}
+
+/// Somebody else than the owner, with a token of its own.
+pub struct Visitor<'a> {
+    house: &'a House,
+    pub client_id: String,
+    pub object_id: String,
+    pub secret: String,
+    token: String,
+}
+
+impl House {
+    /// A new principal of this name that holds these roles.
+    pub fn principal(&self, name: &str, roles: &[(&str, Scope)]) -> Visitor<'_> {
+        let path = self.sub(&format!("/providers/Holdfast.Fabric/principals/{name}"));
+        let (status, made) = self.put(&path, &serde_json::json!({}));
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        let text = |key: &str| made["properties"][key].as_str().expect("text").to_owned();
+        let object_id = text("objectId");
+        for (role, scope) in roles {
+            let new = NewAssignment {
+                name: model::seed::new_uuid(self.engine.seed()),
+                principal: object_id.parse().expect("a UUID"),
+                role: Role::by_name(role).expect("a role"),
+                scope: scope.clone(),
+            };
+            self.engine.assign(new).expect("assigned");
+        }
+        let (client_id, secret) = (text("clientId"), text("clientSecret"));
+        let (status, body) = self.log_in(&client_id, &secret);
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let token = body["access_token"].as_str().expect("a token").to_owned();
+        Visitor { house: self, client_id, object_id, secret, token }
+    }
+}
+
+impl Visitor<'_> {
+    /// A request with the visitor's token and the usual version.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.house.request_as(&self.token, method, path)
+    }
+
+    pub fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::GET, path))
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
     }
 }
 

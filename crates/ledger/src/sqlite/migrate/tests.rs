@@ -24,7 +24,8 @@ fn an_empty_file_gets_the_newest_schema() {
     let tables: String = db.query_row(tables, [], |row| row.get(0)).expect("reads");
     assert_eq!(
         tables,
-        "deleted_vault host item job point policy principal resource_group tenancy vault"
+        "deleted_vault host item job point policy principal resource_group role_assignment tenancy \
+         vault"
     );
     up_to_date(&mut db).expect("a second time changes nothing");
 }
@@ -103,4 +104,46 @@ fn a_vault_of_before_its_settings_gets_azures_defaults_and_keeps_what_is_in_it()
                 FROM vault, resource_group";
     let kept: String = db.query_row(kept, [], |row| row.get(0)).expect("reads");
     assert_eq!(kept, "{}t{}{}");
+}
+
+#[test]
+fn an_owner_of_the_first_schema_holds_the_subscription_and_others_hold_nothing() {
+    let mut db = empty();
+    apply(&mut db, &MIGRATIONS[..2]).expect("version 2");
+    let (owner, other) = (uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2));
+    for (object, role) in [(owner, "Owner"), (other, "Reader")] {
+        let values = [object.to_string(), role.to_owned()];
+        db.execute("INSERT INTO principal VALUES (?1, ?1, 'name', 'hash', ?2)", values)
+            .expect("writes");
+    }
+    up_to_date(&mut db).expect("migrates");
+    let held = super::super::roles::list(&db).expect("readable");
+    let held: Vec<_> = held.iter().map(|one| (one.principal, one.role.name, &one.scope)).collect();
+    assert_eq!(held, [(owner, "Owner", &model::role::Scope::Subscription)]);
+    assert_eq!(super::super::roles::list(&db).expect("readable")[0].name.get_version_num(), 4);
+}
+
+#[test]
+fn roles_end_with_the_vault_or_group_they_are_held_on() {
+    let mut db = empty();
+    up_to_date(&mut db).expect("migrates");
+    db.execute_batch(
+        "INSERT INTO resource_group (name, region) VALUES ('g', 'north'), ('h', 'north');
+         INSERT INTO principal VALUES ('p', 'p', 'name', 'hash');
+         INSERT INTO role_assignment VALUES
+             ('1', 'p', 'r', '', '', 't'), ('2', 'p', 'r', 'G', '', 't'),
+             ('3', 'p', 'r', 'G', 'V', 't'), ('4', 'p', 'r', 'h', 'v', 't'),
+             ('5', 'p', 'r', 'g', 'w', 't');
+         INSERT INTO vault (id, name, resource_group, region, redundancy, created_at)
+             VALUES ('v', 'v', 'g', 'north', 'LocallyRedundant', 't');",
+    )
+    .expect("writes");
+    let left = |db: &Connection| -> String {
+        let names = "SELECT group_concat(name, '' ORDER BY name) FROM role_assignment";
+        db.query_row(names, [], |row| row.get(0)).expect("reads")
+    };
+    db.execute("DELETE FROM vault", []).expect("deletes");
+    assert_eq!(left(&db), "1245");
+    db.execute("DELETE FROM resource_group WHERE name = 'g'", []).expect("deletes");
+    assert_eq!(left(&db), "14");
 }

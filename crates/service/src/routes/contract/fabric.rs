@@ -1,10 +1,20 @@
 //! What Azure has no noun for: `Holdfast.Fabric`.
 
 use api::arm::host::{Host, HostRequest};
+use api::arm::principal::{Principal, PrincipalRequest};
 use api::openapi::Operation;
 use serde_json::json;
 
-use super::{get, put};
+use super::{delete, get, post, put};
+
+macro_rules! principal {
+    ($rest:literal) => {
+        concat!(
+            "/subscriptions/{subscription}/providers/Holdfast.Fabric/principals/{principal}",
+            $rest
+        )
+    };
+}
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -21,5 +31,31 @@ pub(super) fn operations() -> Vec<Operation> {
         }))
         .gives::<Host>(201)
         .refuses(&[409]),
+        get(
+            "Principals_List",
+            subscription!("/providers/Holdfast.Fabric/principals"),
+            "The principals: programs that may get tokens.",
+        )
+        .lists::<Principal>(),
+        get("Principals_Get", principal!(""), "A principal.").gives::<Principal>(200),
+        put(
+            "Principals_Create",
+            principal!(""),
+            "Makes a principal, without any role. Its secret is in the answer, this once.",
+        )
+        .may_take::<PrincipalRequest>(json!({}))
+        .gives::<Principal>(200)
+        .gives::<Principal>(201)
+        .refuses(&[409]),
+        post(
+            "Principals_ResetSecret",
+            principal!("/resetSecret"),
+            "Gives a principal a new secret, told this once; the old one is of no use at once.",
+        )
+        .gives::<Principal>(200),
+        delete("Principals_Delete", principal!(""), "Deletes a principal with its roles.")
+            .empty(200)
+            .empty(204)
+            .refuses(&[409]),
     ]
 }
