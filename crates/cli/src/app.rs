@@ -93,6 +93,12 @@ fn carry_out(
         Command::Job(command) => command.run(&service()?),
         Command::Point(command) => command.run(&service()?),
         Command::Restore(command) => command.run(&service()?),
+        Command::Principal(command) => command.run(&service()?),
+        Command::Role(command) => command.run(&service()?),
+        Command::AzLogin(args) => {
+            let path = credentials::path(global.credentials.as_deref(), &global.data);
+            args.run(&credentials::read(&path)?)
+        }
     };
     reply.map(Outcome::Reply)
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    backup_now, group, host, item, job, point, policy, repo, restore, serve, vault, vm,
+    az_login, backup_now, group, host, item, job, point, policy, principal, repo, restore, role,
+    serve, vault, vm,
 };
 
 /// A self-hosted Recovery Services vault for KVM virtual machines.
@@ -78,6 +79,14 @@ pub enum Command {
     /// Give a recovery point back
     #[command(subcommand)]
     Restore(restore::Command),
+    /// Principals: programs that may use the service
+    #[command(subcommand)]
+    Principal(principal::Command),
+    /// Roles: what principals may do, and where
+    #[command(subcommand)]
+    Role(role::Command),
+    /// Set the Azure CLI up for this service and log in to it
+    AzLogin(az_login::Args),
     /// A repository alone, without a service
     #[command(subcommand)]
     Repo(repo::Command),

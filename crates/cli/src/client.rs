@@ -169,6 +169,11 @@ impl Client {
         self.send(Method::Post, path, None).map(drop)
     }
 
+    /// Asks for something that is answered at once.
+    pub fn action<T: DeserializeOwned>(&self, path: &str) -> Result<Seen<T>, Failure> {
+        Seen::of(self.send(Method::Post, path, None)?.body)
+    }
+
     /// Starts a long-running operation and follows it to its end. Returns the id of the job that
     /// it started, if any.
     pub fn operate(

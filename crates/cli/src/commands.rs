@@ -4,6 +4,7 @@
 
 use crate::client::Client;
 
+pub mod az_login;
 pub mod backup_now;
 pub mod group;
 pub mod host;
@@ -11,8 +12,10 @@ pub mod item;
 pub mod job;
 pub mod point;
 pub mod policy;
+pub mod principal;
 pub mod repo;
 pub mod restore;
+pub mod role;
 pub mod serve;
 pub mod vault;
 pub mod vm;
