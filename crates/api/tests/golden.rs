@@ -10,7 +10,7 @@ use model::fault::{Code, Fault};
 use model::item::{DiskSelection, Item, LastBackup, ProtectionState};
 use model::job::{self, Job, JobId, Operation, Status, Task};
 use model::point::{Consistency, Point, PointId};
-use model::policy::Policy;
+use model::policy::{Kind, Policy};
 use model::principal::Tenancy;
 use model::tags::Tags;
 use model::vault::{Redundancy, SoftDeleteState, Vault, VaultName, VaultSettings};
@@ -123,6 +123,8 @@ fn facts<'a>(vault: &'a Vault, item: &'a Item) -> arm::item::Facts<'a> {
         vault,
         item,
         newest_point: Some(at("2026-09-14T08:08:04.5606237Z")),
+        policy_kind: Some(Kind::V2),
+        next_run: None,
         warnings: &[],
     }
 }
@@ -206,47 +208,46 @@ fn a_vaults_request_is_read_past_all_that_it_also_says() {
     assert_eq!(terraforms.tags, Some(Default::default()));
 }
 
-#[test]
-fn the_default_policy_has_what_azures_has() {
-    let ours = Policy::default_of(a_vault().id);
-    check(&golden!("policy-v1-daily"), &policy::render("S", &a_vault(), &ours, 0), &[]);
+fn policy_facts<'a>(vault: &'a Vault, policy: &'a Policy) -> policy::Facts<'a> {
+    policy::Facts { subscription: "S", vault, policy, items: 0, next_run: None }
 }
 
 #[test]
-fn policies_of_both_kinds_come_back_as_they_were_sent() {
-    let daily = golden!("policy-v1-daily");
-    for golden in [daily, golden!("policy-v1-weekly"), golden!("policy-v2-hourly")] {
-        let read: policy::PolicyRequest = read(&golden);
-        check(&golden["properties"], &read.properties, &[]);
+fn a_new_vaults_policies_have_what_azures_have() {
+    let vault = a_vault();
+    let [default, enhanced] = Policy::first_of(&vault);
+    for (golden, ours) in
+        [(golden!("policy-v1-daily"), default), (golden!("policy-v2-hourly"), enhanced)]
+    {
+        check(&golden, &policy::render(policy_facts(&vault, &ours)), &[]);
     }
 }
 
 #[test]
-fn a_policys_instant_details_are_read_in_either_spelling_and_in_both_at_once() {
-    let mut golden = golden!("policy-v1-daily");
-    golden["properties"]["instantRpDetails"] = serde_json::json!({"azureBackupRGNamePrefix": "x"});
-    let both: policy::PolicyRequest = read(&golden);
-    assert!(both.properties.instant_rp_details.is_some());
-    assert!(both.properties.instant_rp_details_respelled.is_some());
+fn a_policy_that_is_written_is_read_back() {
+    let vault = a_vault();
+    let today = jiff::civil::date(2026, 11, 23);
+    for golden in
+        [golden!("policy-v1-daily"), golden!("policy-v1-weekly"), golden!("policy-v2-hourly")]
+    {
+        let sent: policy::PolicyRequest = read(&golden);
+        let model = policy::parse(&vault, "a-name", &sent.properties, today).expect("it is one");
+        let ours = policy::render(policy_facts(&vault, &model));
+        let mut sent = serde_json::to_value(sent.properties).expect("JSON");
+        // Both say UTC.
+        replace(&mut sent, "+00:00", "Z");
+        check(&sent, &ours.properties, &[]);
+    }
 }
 
-#[test]
-fn terraforms_policy_is_read() {
-    let sent = serde_json::json!({"properties": {
-        "backupManagementType": "AzureIaasVM", "policyType": "V1", "timeZone": "UTC",
-        "snapshotConsistencyType": "",
-        "schedulePolicy": {
-            "schedulePolicyType": "SimpleSchedulePolicy", "scheduleRunFrequency": "Daily",
-            "scheduleRunDays": [], "scheduleRunTimes": ["23:00:00Z"]},
-        "retentionPolicy": {
-            "retentionPolicyType": "LongTermRetentionPolicy",
-            "dailySchedule": {
-                "retentionTimes": ["23:00:00Z"],
-                "retentionDuration": {"count": 10, "durationType": "Days"}}}}});
-    let request: policy::PolicyRequest = read(&sent);
-    let times = request.properties.schedule_policy.schedule_run_times.expect("sent");
-    assert_eq!(arm::time::time_of_day(&times[0]), Some(jiff::civil::time(23, 0, 0, 0)));
-    assert_eq!(request.properties.instant_rp_retention_range_in_days, None);
+/// Replaces a part of all texts in `value`.
+fn replace(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::String(text) => *text = text.replace(from, to),
+        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, from, to)),
+        Value::Object(map) => map.values_mut().for_each(|value| replace(value, from, to)),
+        _ => {}
+    }
 }
 
 #[test]
@@ -263,8 +264,8 @@ fn a_protected_item_has_what_azures_has() {
     check(
         &golden!("item"),
         &arm::item::render(facts(&vault, &item)),
-        // Policies here are of the first kind so far; the number is derived from the item's id.
-        &["/properties/policyType", "/properties/protectedItemDataId"],
+        // The number is derived from the item's id.
+        &["/properties/protectedItemDataId"],
     );
 }
 

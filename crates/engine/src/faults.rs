@@ -61,6 +61,7 @@ pub(crate) fn of_ledger(error: &LedgerError) -> Fault {
     let code = match error {
         LedgerError::ItemBusy { .. } => Code::BackupInProgress,
         LedgerError::VmTaken { .. } => Code::ProtectedInAnotherVault,
+        LedgerError::PolicyInUse { .. } => Code::PolicyInUse,
         LedgerError::Missing => Code::ResourceNotFound,
         LedgerError::Changed => Code::PreconditionFailed,
         LedgerError::PrincipalNameTaken => Code::PrincipalNameTaken,

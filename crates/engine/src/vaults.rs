@@ -1,4 +1,4 @@
-//! Vaults and their policies.
+//! Vaults.
 
 use jiff::SignedDuration;
 use ledger::LedgerError;
@@ -59,7 +59,7 @@ pub struct VaultUsage {
 }
 
 impl Engine {
-    /// Makes a vault with its repository, its key and its default policy; or, where there is one of
+    /// Makes a vault with its repository, its key and its first policies; or, where there is one of
     /// that name in the group, changes it. Whether it was made is the second value.
     ///
     /// # Errors
@@ -156,7 +156,7 @@ impl Engine {
         };
         let vault = vault::changed(&vault, Standing::New, new.wanted)?;
         self.world.repositories.create(&vault.region, vault.id)?;
-        self.world.ledger.create_vault(&vault, &[Policy::default_of(vault.id)]).or_fault()?;
+        self.world.ledger.create_vault(&vault, &Policy::first_of(&vault)).or_fault()?;
         tracing::info!(vault = %vault.name, region = vault.region, "vault created");
         Ok(vault)
     }
@@ -254,28 +254,6 @@ impl Engine {
             );
         }
         warnings
-    }
-
-    /// A vault's policies, by name.
-    ///
-    /// # Errors
-    ///
-    /// The ledger failed.
-    pub fn policies(&self, vault: &Vault) -> Result<Vec<Policy>, Fault> {
-        self.world.ledger.policies(vault.id).or_fault()
-    }
-
-    /// The vault's policy of this name, in any case of letters.
-    ///
-    /// # Errors
-    ///
-    /// `ResourceNotFound`, or the ledger failed.
-    pub fn policy(&self, vault: &Vault, name: &str) -> Result<Policy, Fault> {
-        let mut policies = self.policies(vault)?.into_iter();
-        policies.find(|policy| policy.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-            let message = format!("Vault '{}' has no backup policy '{name}'.", vault.name);
-            Fault::new(Code::ResourceNotFound, message)
-        })
     }
 }
 

@@ -53,7 +53,7 @@ fn a_vault_is_named_by_azures_rule_and_wants_two_copies() {
         assert_eq!(vault.redundancy, Redundancy::GeoRedundant);
         let warnings = house.engine.vault_warnings(&vault);
         assert!(warnings[0].starts_with("No second copy"), "{warnings:?}");
-        assert_eq!(house.engine.policies(&vault).expect("listed").len(), 1);
+        assert_eq!(house.engine.policies(&vault).expect("listed").len(), 2);
     }
     let moved = NewVault { region: "south".to_owned(), ..new("v1") };
     let fault = house.engine.create_vault(moved).expect_err("another region");

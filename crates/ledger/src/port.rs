@@ -57,6 +57,12 @@ pub enum LedgerError {
     /// Without it nobody would be Owner of the subscription.
     #[error("it is the last Owner of the subscription")]
     LastOwner,
+    /// Protected items follow the policy.
+    #[error("{items} protected items follow the policy")]
+    PolicyInUse {
+        /// How many.
+        items: usize,
+    },
     /// The record to update or delete is not there, or one that the new record refers to.
     #[error("the record is not in the ledger")]
     Missing,
@@ -168,6 +174,13 @@ pub trait Ledger: Send + Sync {
     fn put_policy(&self, policy: &Policy) -> Result<(), LedgerError>;
     /// A vault's policies, by name.
     fn policies(&self, vault: Uuid) -> Result<Vec<Policy>, LedgerError>;
+    /// A vault's policy of this name, in any case of letters.
+    fn policy(&self, vault: Uuid, name: &str) -> Result<Option<Policy>, LedgerError>;
+    /// How many items follow the vault's policy of this name.
+    fn policy_users(&self, vault: Uuid, name: &str) -> Result<usize, LedgerError>;
+    /// Deletes a vault's policy; whether it was there. Fails with `PolicyInUse` where items follow
+    /// it.
+    fn delete_policy(&self, vault: Uuid, name: &str) -> Result<bool, LedgerError>;
 
     /// Adds an item. Fails with `VmTaken` where its virtual machine has one in any vault.
     fn create_item(&self, item: &Item) -> Result<(), LedgerError>;
@@ -183,6 +196,14 @@ pub trait Ledger: Send + Sync {
     /// Adds a job. Fails with `ItemBusy` where it is a backup and the item has a backup job that
     /// has not ended.
     fn create_job(&self, job: &Job) -> Result<(), LedgerError>;
+    /// Adds the job of a run of its item's policy, with which the item's runs are settled up to
+    /// when this one was due. Fails as `create_job` does, and then settles nothing.
+    fn create_run(&self, job: &Job, due: Timestamp) -> Result<(), LedgerError>;
+    /// Remembers that the runs of these items' policies have been dealt with up to then. Items that
+    /// are not there are left out.
+    fn settle_runs(&self, items: &[Uuid], until: Timestamp) -> Result<(), LedgerError>;
+    /// Up to when items' runs have been dealt with; nothing of items of which nothing is known.
+    fn settled_runs(&self) -> Result<Vec<(Uuid, Timestamp)>, LedgerError>;
     /// Replaces a job's record.
     fn update_job(&self, job: &Job) -> Result<(), LedgerError>;
     /// The jobs that match, newest first.

@@ -194,6 +194,18 @@ impl Ledger for SqliteLedger {
         self.pool.read(|db| policies::list(db, vault))
     }
 
+    fn policy(&self, vault: Uuid, name: &str) -> Result<Option<Policy>, LedgerError> {
+        self.pool.read(|db| policies::get(db, vault, name))
+    }
+
+    fn policy_users(&self, vault: Uuid, name: &str) -> Result<usize, LedgerError> {
+        self.pool.read(|db| policies::users(db, vault, name))
+    }
+
+    fn delete_policy(&self, vault: Uuid, name: &str) -> Result<bool, LedgerError> {
+        self.pool.write(|db| policies::delete(db, vault, name))
+    }
+
     fn create_item(&self, item: &Item) -> Result<(), LedgerError> {
         self.pool.write(|db| items::create(db, item))
     }
@@ -216,6 +228,21 @@ impl Ledger for SqliteLedger {
 
     fn create_job(&self, job: &Job) -> Result<(), LedgerError> {
         self.pool.write(|db| jobs::create(db, job))
+    }
+
+    fn create_run(&self, job: &Job, due: Timestamp) -> Result<(), LedgerError> {
+        self.pool.write(|db| {
+            jobs::create(db, job)?;
+            policies::settle(db, job.item, due)
+        })
+    }
+
+    fn settle_runs(&self, items: &[Uuid], until: Timestamp) -> Result<(), LedgerError> {
+        self.pool.write(|db| items.iter().try_for_each(|item| policies::settle(db, *item, until)))
+    }
+
+    fn settled_runs(&self) -> Result<Vec<(Uuid, Timestamp)>, LedgerError> {
+        self.pool.read(policies::settled)
     }
 
     fn update_job(&self, job: &Job) -> Result<(), LedgerError> {

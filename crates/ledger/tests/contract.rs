@@ -5,7 +5,6 @@
 use std::sync::Barrier;
 
 use jiff::Timestamp;
-use jiff::civil::{Weekday, time};
 use ledger::port::JobQuery;
 use ledger::sqlite::SqliteLedger;
 use ledger::{Ledger, LedgerError};
@@ -13,7 +12,7 @@ use model::fault::{Code, Fault};
 use model::host::Host;
 use model::item::{Item, LastBackup, ProtectionState};
 use model::job::{Job, JobId, Operation, Status};
-use model::policy::{Policy, Schedule};
+use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
 use model::tags::Tags;
 use model::vault::{DeletedVault, Redundancy, Vault, VaultName};
@@ -57,7 +56,7 @@ fn on_each(example: fn(&dyn Ledger)) {
 /// Gives the ledger vault 1 with its default policy, and item 1 in it, for VM 1.
 fn with_item(ledger: &dyn Ledger) -> Item {
     let vault = vault(1);
-    ledger.create_vault(&vault, &[Policy::default_of(vault.id)]).expect("vault");
+    ledger.create_vault(&vault, &[Policy::default_of(vault.id, vault.created_at)]).expect("vault");
     let item = item(1, &vault);
     ledger.create_item(&item).expect("item");
     item
@@ -135,7 +134,7 @@ fn a_vaults_name_is_unique_in_its_group_in_any_case_of_letters() {
         let mut same_name = vault(2);
         same_name.name = VaultName::new("VAULT-1").expect("valid");
         same_name.resource_group = "Group".to_owned();
-        let policy = Policy::default_of(same_name.id);
+        let policy = Policy::default_of(same_name.id, same_name.created_at);
         let refused = ledger.create_vault(&same_name, std::slice::from_ref(&policy));
         assert!(matches!(refused, Err(LedgerError::VaultNameTaken)), "{refused:?}");
         assert_eq!(ledger.policies(same_name.id).expect("reads"), [], "nothing of it happened");
@@ -193,7 +192,9 @@ fn deleted(vault: &Vault) -> DeletedVault {
 fn a_deleted_vault_is_remembered_until_nothing_is_left_of_it_and_after() {
     on_each(|ledger| {
         let first = vault(1);
-        ledger.create_vault(&first, &[Policy::default_of(first.id)]).expect("creates");
+        ledger
+            .create_vault(&first, &[Policy::default_of(first.id, first.created_at)])
+            .expect("creates");
         ledger.delete_vault(&deleted(&first)).expect("deletes");
         assert_eq!(ledger.vaults().expect("reads"), []);
         assert_eq!(ledger.policies(first.id).expect("reads"), []);
@@ -257,21 +258,67 @@ fn a_resource_group_is_tagged_and_goes_when_nothing_is_in_it() {
 fn policies_are_replaced_by_name_in_any_case_of_letters() {
     on_each(|ledger| {
         let vault = vault(1);
-        ledger.create_vault(&vault, &[Policy::default_of(vault.id)]).expect("creates");
-        let mut weekly = Policy {
-            name: "weekly".to_owned(),
-            schedule: Schedule::Weekly {
-                days: vec![Weekday::Sunday, Weekday::Wednesday],
-                at: time(2, 30, 0, 0),
-            },
-            time_zone: "W. Europe Standard Time".to_owned(),
-            ..Policy::default_of(vault.id)
-        };
+        ledger
+            .create_vault(&vault, &[Policy::default_of(vault.id, vault.created_at)])
+            .expect("creates");
+        let mut weekly = nouns::weekly_policy(&vault);
         ledger.put_policy(&weekly).expect("adds");
-        weekly.daily_retention_days = 9_999;
+        weekly.time_zone = "UTC".to_owned();
         ledger.put_policy(&Policy { name: "WEEKLY".to_owned(), ..weekly.clone() }).expect("puts");
         let all = ledger.policies(vault.id).expect("reads");
-        assert_eq!(all, [Policy::default_of(vault.id), weekly]);
+        assert_eq!(all, [Policy::default_of(vault.id, vault.created_at), weekly.clone()]);
+        assert_eq!(ledger.policy(vault.id, "Weekly").expect("reads"), Some(weekly));
+        assert_eq!(ledger.policy(vault.id, "daily").expect("reads"), None);
+        assert_eq!(ledger.policy(Uuid::nil(), "weekly").expect("reads"), None);
+    });
+}
+
+#[test]
+fn a_policy_of_any_kind_is_read_back_as_it_was_written() {
+    on_each(|ledger| {
+        let vault = vault(1);
+        ledger.create_vault(&vault, &Policy::first_of(&vault)).expect("creates");
+        let mut all = Policy::first_of(&vault).to_vec();
+        all.push(nouns::weekly_policy(&vault));
+        all.push(nouns::odd_policy(&vault));
+        for policy in &all[2..] {
+            ledger.put_policy(policy).expect("adds");
+        }
+        all.sort_by_key(|policy| policy.name.to_lowercase());
+        assert_eq!(ledger.policies(vault.id).expect("reads"), all);
+    });
+}
+
+#[test]
+fn a_policy_goes_once_nobody_follows_it() {
+    on_each(|ledger| {
+        let mut item = with_item(ledger);
+        let (vault, name) = (item.vault, "defaultpolicy");
+        assert_eq!(ledger.policy_users(vault, name).expect("counts"), 1);
+        let refused = ledger.delete_policy(vault, name);
+        assert!(matches!(refused, Err(LedgerError::PolicyInUse { items: 1 })), "{refused:?}");
+        item.policy = None;
+        ledger.update_item(&item).expect("updates");
+        assert_eq!(ledger.policy_users(vault, name).expect("counts"), 0);
+        assert!(ledger.delete_policy(vault, name).expect("deletes"));
+        assert!(!ledger.delete_policy(vault, name).expect("it is gone"));
+        assert_eq!(ledger.policies(vault).expect("reads"), []);
+    });
+}
+
+#[test]
+fn runs_are_settled_with_their_job_or_without() {
+    on_each(|ledger| {
+        let item = with_item(ledger);
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        assert_eq!(ledger.settled_runs().expect("reads"), []);
+        ledger.settle_runs(&[Uuid::from_u128(99), item.id], at(10)).expect("settles");
+        assert_eq!(ledger.settled_runs().expect("reads"), [(item.id, at(10))]);
+        ledger.create_run(&job(1, &item), at(20)).expect("creates");
+        assert_eq!(ledger.settled_runs().expect("reads"), [(item.id, at(20))]);
+        let refused = ledger.create_run(&job(2, &item), at(30));
+        assert!(matches!(refused, Err(LedgerError::ItemBusy { .. })), "{refused:?}");
+        assert_eq!(ledger.settled_runs().expect("reads"), [(item.id, at(20))]);
     });
 }
 
@@ -280,7 +327,7 @@ fn a_virtual_machine_has_one_item_in_all_vaults() {
     on_each(|ledger| {
         let held = with_item(ledger);
         let other_vault = vault(2);
-        let policies = [Policy::default_of(other_vault.id)];
+        let policies = [Policy::default_of(other_vault.id, other_vault.created_at)];
         ledger.create_vault(&other_vault, &policies).expect("creates");
         let mut second = item(2, &other_vault);
         second.vm = held.vm;
@@ -468,7 +515,9 @@ fn points_are_listed_newest_first() {
 fn of_a_hundred_that_race_for_a_virtual_machine_one_wins() {
     on_each(|ledger| {
         let vault = vault(1);
-        ledger.create_vault(&vault, &[Policy::default_of(vault.id)]).expect("creates");
+        ledger
+            .create_vault(&vault, &[Policy::default_of(vault.id, vault.created_at)])
+            .expect("creates");
         let start = Barrier::new(100);
         let outcomes: Vec<Result<(), LedgerError>> = std::thread::scope(|scope| {
             let racer = |number| {

@@ -29,7 +29,9 @@ fn child_that_writes_until_it_is_killed() {
     let vault = vault(1);
     let item = item(1, &vault);
     if ledger.vaults().expect("reads").is_empty() {
-        ledger.create_vault(&vault, &[Policy::default_of(vault.id)]).expect("vault");
+        ledger
+            .create_vault(&vault, &[Policy::default_of(vault.id, vault.created_at)])
+            .expect("vault");
         ledger.create_host(&host(1, "qemu:///system")).expect("host");
         ledger.create_item(&item).expect("item");
     }

@@ -186,6 +186,14 @@ codes! {
     InvalidConfigureProtection = "BMSUserErrorInvalidConfigureProtectionRequest",
         "The virtual machine and the vault do not fit together, or the request is incomplete.",
         "Choose a vault in the virtual machine's own region, and a policy of that vault.";
+    /// A policy that is none.
+    InvalidPolicyInput = "BMSUserErrorInvalidPolicyInput",
+        "A part of the policy is missing, or says what it cannot say.",
+        "Correct the policy; the end of the message names what is wrong with it.";
+    /// A policy that items follow.
+    PolicyInUse = "BMSUserErrorPolicyObjectInUse",
+        "Protected virtual machines follow the policy.",
+        "Give its items another policy, or stop their protection, and try again.";
     /// A VM that another vault protects.
     ProtectedInAnotherVault = "BMSUserErrorContainerIsAlreadyRegisteredWithAnotherVault",
         "A virtual machine can be protected by one vault at a time.",

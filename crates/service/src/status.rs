@@ -18,6 +18,8 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::VaultHoldsData
         | Code::InvalidTags
         | Code::InvalidConfigureProtection
+        | Code::InvalidPolicyInput
+        | Code::PolicyInUse
         | Code::DiskNotSupported
         | Code::PrincipalNotFound
         | Code::RestoreTargetInvalid => StatusCode::BAD_REQUEST,

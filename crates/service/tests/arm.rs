@@ -89,7 +89,7 @@ fn what_a_vault_cannot_be_is_refused() {
 }
 
 #[test]
-fn a_new_vault_has_its_default_policy_and_nothing_else() {
+fn a_new_vault_has_its_two_policies_and_nothing_else() {
     let house = House::new();
     house.make_vault("v1");
     let (status, policies) = house.get(&house.vault("v1", "/backupPolicies/"));
@@ -97,6 +97,7 @@ fn a_new_vault_has_its_default_policy_and_nothing_else() {
     let policy = &policies["value"][0];
     assert_eq!(policy["name"], "DefaultPolicy");
     assert_eq!(policy["properties"]["protectedItemsCount"], 0);
+    assert_eq!(policies["value"][1]["name"], "EnhancedPolicy");
     let (status, alone) = house.get(&house.vault("v1", "/backupPolicies/defaultpolicy"));
     assert_eq!((status, &alone), (StatusCode::OK, policy));
 
@@ -124,7 +125,7 @@ fn filters_filter_or_are_refused() {
         assert_eq!(status, StatusCode::OK, "{filter}: {body}");
         body["value"].as_array().expect("a list").len()
     };
-    assert_eq!(count("backupManagementType eq 'AzureIaasVM'"), 1);
+    assert_eq!(count("backupManagementType eq 'AzureIaasVM'"), 2);
     assert_eq!(count("backupManagementType eq 'AzureWorkload'"), 0);
     for (list, filter) in [
         ("/backupPolicies", "nonsense"),

@@ -151,6 +151,9 @@ fn items_and_containers_are_filtered() {
 
     let (_, policy) = house.get(&house.vault("v1", "/backupPolicies/DefaultPolicy"));
     assert_eq!(policy["properties"]["protectedItemsCount"], 2);
+    let path = house.vault("v1", "/backupPolicies/DefaultPolicy");
+    let deleted = answer(house.request(Method::DELETE, &path));
+    check_error(&deleted, StatusCode::BAD_REQUEST, "BMSUserErrorPolicyObjectInUse");
 }
 
 #[test]
@@ -160,6 +163,7 @@ fn an_item_is_found_by_every_spelling_of_its_name() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(item["id"], json!(house.vault("v1", ITEM)));
     let properties = &item["properties"];
+    assert_eq!(properties["policyType"], "V1");
     assert_eq!(properties["lastRecoveryPoint"], "2026-11-03T08:00:05.0000000Z");
     assert_eq!(properties["vaultId"], json!(house.url(&house.vault("v1", ""))));
     assert_eq!(properties["healthDetails"].as_array().map(Vec::len), Some(2), "{properties}");

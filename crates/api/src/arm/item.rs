@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use model::arm_id;
 use model::item::Item as ModelItem;
 use model::job::Status;
+use model::policy::Kind;
 use model::vault::Vault as ModelVault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ pub struct ItemProperties {
     pub protected_item_data_id: String,
     /// Disk selection: none, all disks are backed up.
     pub extended_properties: Map<String, Value>,
-    /// `V1` or `V2`.
+    /// `V1` or `V2`; empty without a policy.
     pub policy_type: String,
     /// `Microsoft.Compute/virtualMachines`.
     pub protected_item_type: String,
@@ -105,6 +106,9 @@ pub struct SourceScan {
 pub struct ItemFacts {
     /// The point from which the next incremental can be read, if any.
     pub chain_point: Option<String>,
+    /// When its policy backs it up next.
+    #[serde(default)]
+    pub next_run: Option<String>,
 }
 
 /// What a client sends to protect a VM, or to change its protection.
@@ -221,6 +225,10 @@ pub struct Facts<'a> {
     pub item: &'a ModelItem,
     /// When its newest point was taken.
     pub newest_point: Option<Timestamp>,
+    /// The kind of its policy.
+    pub policy_kind: Option<Kind>,
+    /// When its policy backs it up next.
+    pub next_run: Option<Timestamp>,
     /// What the operator should know of the vault.
     pub warnings: &'a [String],
 }
@@ -246,7 +254,7 @@ pub fn render(facts: Facts<'_>) -> Item {
             .map_or_else(|| time::NEVER.to_owned(), |backup| time::moment(backup.at)),
         protected_item_data_id: (item.id.as_u64_pair().1 >> 1).to_string(),
         extended_properties: Map::new(),
-        policy_type: "V1".to_owned(),
+        policy_type: facts.policy_kind.map_or("", Kind::azure_name).to_owned(),
         protected_item_type: VIRTUAL_MACHINES.to_owned(),
         backup_management_type: AZURE_IAAS_VM.to_owned(),
         workload_type: "VM".to_owned(),
@@ -265,6 +273,7 @@ pub fn render(facts: Facts<'_>) -> Item {
         },
         holdfast: ItemFacts {
             chain_point: item.chain.as_ref().map(|chain| chain.point.to_string()),
+            next_run: facts.next_run.map(time::second),
         },
     };
     Resource::new(arm_id::item(&vault_id, item), format!("VM;{tail}"), KIND, properties)

@@ -4,16 +4,20 @@
 //! `instantRpDetails`; Terraform sends times without a date, and empty lists for what it does not
 //! mean. All of it is read; what is written is Azure's own spelling with whole date-times.
 
-use jiff::civil::{Date, Time, Weekday};
-use jiff::tz::TimeZone;
-use model::arm_id;
-use model::policy::{Policy as ModelPolicy, Schedule};
-use model::vault::Vault as ModelVault;
+use std::collections::BTreeMap;
+
+use jiff::civil::Weekday;
+use model::policy::{Unit, WeekOfMonth};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::{AZURE_IAAS_VM, Resource, vault};
+use super::Resource;
+
+mod parse;
+mod render;
+
+pub use parse::parse;
+pub use render::{Facts, day_name, render};
 
 /// The resource type of policies.
 pub const KIND: &str = "Microsoft.RecoveryServices/vaults/backupPolicies";
@@ -33,26 +37,66 @@ pub struct PolicyProperties {
     pub policy_type: Option<String>,
     /// Where Azure would keep its snapshots.
     #[serde(default, rename = "instantRPDetails", skip_serializing_if = "Option::is_none")]
-    pub instant_rp_details: Option<Map<String, Value>>,
+    pub instant_rp_details: Option<InstantDetails>,
     /// The same in its other spelling; read, never written.
     #[serde(default, rename = "instantRpDetails", skip_serializing)]
-    pub instant_rp_details_respelled: Option<Map<String, Value>>,
+    pub instant_rp_details_respelled: Option<InstantDetails>,
     /// When it backs up.
     pub schedule_policy: SchedulePolicy,
     /// How long points are kept.
     pub retention_policy: RetentionPolicy,
     /// For how many days Azure would keep its snapshots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instant_rp_retention_range_in_days: Option<u16>,
+    pub instant_rp_retention_range_in_days: Option<i64>,
     /// The zone of its calendar, by its Windows or IANA name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
-    /// When points would move to an archive.
+    /// `OnlyCrashConsistent` where guests are not to be frozen; else absent or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tiering_policy: Option<Value>,
+    pub snapshot_consistency_type: Option<String>,
+    /// When points would move to another tier, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiering_policy: Option<BTreeMap<String, Tiering>>,
     /// How many items follow it.
     #[serde(default)]
-    pub protected_items_count: u32,
+    pub protected_items_count: i64,
+    /// What Azure has no word for. Read by our own clients, never as a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdfast: Option<PolicyFacts>,
+}
+
+/// What Azure has no word for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyFacts {
+    /// When it backs up next.
+    #[serde(default)]
+    pub next_run: Option<String>,
+}
+
+/// Where Azure would keep its snapshots: the resource group's name is a prefix, a number, a suffix.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InstantDetails {
+    /// The prefix.
+    #[serde(default, rename = "azureBackupRGNamePrefix", skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The suffix.
+    #[serde(default, rename = "azureBackupRGNameSuffix", skip_serializing_if = "Option::is_none")]
+    pub suffix: Option<String>,
+}
+
+/// When points would move to a tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tiering {
+    /// `DoNotTier`, `TierRecommended` or `TierAfter`.
+    pub tiering_mode: String,
+    /// After how many units.
+    #[serde(default)]
+    pub duration: i64,
+    /// The unit, or `Invalid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_type: Option<String>,
 }
 
 /// When a policy backs up: the fields of `SimpleSchedulePolicy` (V1) and `SimpleSchedulePolicyV2`.
@@ -72,7 +116,7 @@ pub struct SchedulePolicy {
     pub schedule_run_times: Option<Vec<String>>,
     /// V1: every how many weeks; 0 is every week.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule_weekly_frequency: Option<u32>,
+    pub schedule_weekly_frequency: Option<i64>,
     /// V2, hourly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hourly_schedule: Option<HourlySchedule>,
@@ -89,11 +133,11 @@ pub struct SchedulePolicy {
 #[serde(rename_all = "camelCase")]
 pub struct HourlySchedule {
     /// Hours between two backups.
-    pub interval: u32,
+    pub interval: i64,
     /// When the day's first one begins.
     pub schedule_window_start_time: String,
     /// For how many hours from then backups begin.
-    pub schedule_window_duration: u32,
+    pub schedule_window_duration: i64,
 }
 
 /// V2: backups on days.
@@ -108,12 +152,15 @@ pub struct RunSchedule {
     pub schedule_run_times: Option<Vec<String>>,
 }
 
-/// How long points are kept: `LongTermRetentionPolicy`.
+/// How long points are kept: the fields of `LongTermRetentionPolicy` and `SimpleRetentionPolicy`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetentionPolicy {
-    /// `LongTermRetentionPolicy`.
+    /// `LongTermRetentionPolicy` or `SimpleRetentionPolicy`.
     pub retention_policy_type: String,
+    /// Simple: how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_duration: Option<RetentionDuration>,
     /// Daily points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_schedule: Option<Retention>,
@@ -160,6 +207,7 @@ pub struct Retention {
 #[serde(rename_all = "camelCase")]
 pub struct DaysOfMonth {
     /// The days.
+    #[serde(default)]
     pub days_of_the_month: Vec<DayOfMonth>,
 }
 
@@ -169,7 +217,7 @@ pub struct DaysOfMonth {
 pub struct DayOfMonth {
     /// Its number.
     #[serde(default)]
-    pub date: u8,
+    pub date: i64,
     /// Whether the last day of the month is meant instead.
     #[serde(default)]
     pub is_last: bool,
@@ -192,7 +240,7 @@ pub struct WeeksOfMonth {
 #[serde(rename_all = "camelCase")]
 pub struct RetentionDuration {
     /// How many of them.
-    pub count: u32,
+    pub count: i64,
     /// `Days`, `Weeks`, `Months` or `Years`.
     pub duration_type: String,
 }
@@ -204,71 +252,50 @@ pub struct PolicyRequest {
     pub properties: PolicyProperties,
 }
 
-/// Renders a policy that `items` items follow. Azure's times carry a date, which means nothing:
-/// it is the day on which the vault was created.
-pub fn render(subscription: &str, vault: &ModelVault, policy: &ModelPolicy, items: u32) -> Policy {
-    let day = vault.created_at.to_zoned(TimeZone::UTC).date();
-    let (schedule_policy, times) = schedule(&policy.schedule, day);
-    let daily = Retention {
-        retention_times: Some(times),
-        retention_duration: Some(RetentionDuration {
-            count: policy.daily_retention_days.into(),
-            duration_type: "Days".to_owned(),
-        }),
-        ..Retention::default()
-    };
-    let properties = PolicyProperties {
-        backup_management_type: AZURE_IAAS_VM.to_owned(),
-        policy_type: Some("V1".to_owned()),
-        instant_rp_details: Some(Map::new()),
-        instant_rp_details_respelled: None,
-        schedule_policy,
-        retention_policy: RetentionPolicy {
-            retention_policy_type: "LongTermRetentionPolicy".to_owned(),
-            daily_schedule: Some(daily),
-            ..RetentionPolicy::default()
-        },
-        instant_rp_retention_range_in_days: Some(policy.instant_rp_days),
-        time_zone: Some(policy.time_zone.clone()),
-        tiering_policy: None,
-        protected_items_count: items,
-    };
-    let id = arm_id::policy(&vault::id(subscription, vault), &policy.name);
-    Resource::new(id, &policy.name, KIND, properties)
-}
+/// The names of days, Sunday first as in Azure.
+const DAYS: [(&str, Weekday); 7] = [
+    ("Sunday", Weekday::Sunday),
+    ("Monday", Weekday::Monday),
+    ("Tuesday", Weekday::Tuesday),
+    ("Wednesday", Weekday::Wednesday),
+    ("Thursday", Weekday::Thursday),
+    ("Friday", Weekday::Friday),
+    ("Saturday", Weekday::Saturday),
+];
 
-fn schedule(schedule: &Schedule, day: Date) -> (SchedulePolicy, Vec<String>) {
-    let (frequency, days, at) = match schedule {
-        Schedule::Daily { at } => ("Daily", None, at),
-        Schedule::Weekly { days, at } => {
-            ("Weekly", Some(days.iter().map(|day| day_name(*day).to_owned()).collect()), at)
-        }
-    };
-    let times = vec![on(day, *at)];
-    let policy = SchedulePolicy {
-        schedule_policy_type: "SimpleSchedulePolicy".to_owned(),
-        schedule_run_frequency: Some(frequency.to_owned()),
-        schedule_run_days: days,
-        schedule_run_times: Some(times.clone()),
-        schedule_weekly_frequency: Some(0),
-        ..SchedulePolicy::default()
-    };
-    (policy, times)
-}
+/// The names of months, of 1 to 12.
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
-fn on(day: Date, at: Time) -> String {
-    day.to_datetime(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
+const WEEKS: [(&str, WeekOfMonth); 5] = [
+    ("First", WeekOfMonth::First),
+    ("Second", WeekOfMonth::Second),
+    ("Third", WeekOfMonth::Third),
+    ("Fourth", WeekOfMonth::Fourth),
+    ("Last", WeekOfMonth::Last),
+];
 
-/// Azure's name of a day.
-pub const fn day_name(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "Monday",
-        Weekday::Tuesday => "Tuesday",
-        Weekday::Wednesday => "Wednesday",
-        Weekday::Thursday => "Thursday",
-        Weekday::Friday => "Friday",
-        Weekday::Saturday => "Saturday",
-        Weekday::Sunday => "Sunday",
-    }
-}
+const UNITS: [(&str, Unit); 4] = [
+    ("Days", Unit::Days),
+    ("Weeks", Unit::Weeks),
+    ("Months", Unit::Months),
+    ("Years", Unit::Years),
+];
+
+const SIMPLE_SCHEDULE: &str = "SimpleSchedulePolicy";
+const SIMPLE_SCHEDULE_V2: &str = "SimpleSchedulePolicyV2";
+const SIMPLE_RETENTION: &str = "SimpleRetentionPolicy";
+const LONG_TERM_RETENTION: &str = "LongTermRetentionPolicy";
+const ONLY_CRASH_CONSISTENT: &str = "OnlyCrashConsistent";

@@ -1,6 +1,6 @@
 //! How Azure writes times, and how clients do.
 
-use jiff::civil::Time;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,13 +24,28 @@ pub fn duration(length: SignedDuration) -> String {
     length.max(SignedDuration::ZERO).to_string()
 }
 
-/// The time of day in UTC in what clients send as a policy's time: a whole date-time with any
-/// offset, or the time alone.
+/// A moment to the second: RFC 3339 in UTC without digits behind it, as policies have it.
+pub fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What clients send as a policy's time, to the second: a date-time with any offset, one without
+/// (in UTC), or the time of day in UTC alone, which is one of `today`.
+pub fn of_policy(text: &str, today: Date) -> Option<Timestamp> {
+    let at = text.parse::<Timestamp>().ok().or_else(|| {
+        let whole = || text.contains('T').then(|| text.parse::<DateTime>().ok()).flatten();
+        let alone = || {
+            let time: Time = text.trim_end_matches(['Z', 'z']).parse().ok()?;
+            Some(today.to_datetime(time))
+        };
+        TimeZone::UTC.to_timestamp(alone().or_else(whole)?).ok()
+    })?;
+    Timestamp::from_second(at.as_second()).ok()
+}
+
+/// The time of day in UTC in what clients send as a policy's time.
 pub fn time_of_day(text: &str) -> Option<Time> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at.to_zoned(TimeZone::UTC).time());
-    }
-    text.trim_end_matches(['Z', 'z']).parse().ok()
+    of_policy(text, Date::constant(2000, 1, 1)).map(|at| at.to_zoned(TimeZone::UTC).time())
 }
 
 #[cfg(test)]
@@ -58,13 +73,14 @@ mod tests {
             "2026-09-11T20:30:00Z",
             "2026-09-11T20:30:00+00:00",
             "2026-09-11T22:30:00+02:00",
+            "2026-09-11T20:30:00",
             "20:30:00Z",
             "20:30:00",
             "20:30",
         ] {
             assert_eq!(time_of_day(text), Some(half_past_eight), "{text}");
         }
-        for text in ["", "soon", "25:00:00Z", "2026-09-11"] {
+        for text in ["", "soon", "25:00:00Z", "2026-09-11", "2026-09-11T25:00:00Z"] {
             assert_eq!(time_of_day(text), None, "{text}");
         }
     }

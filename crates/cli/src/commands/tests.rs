@@ -145,6 +145,8 @@ fn an_item() -> item::Item {
         vault: &a_vault("holdfast"),
         item: &model,
         newest_point: None,
+        policy_kind: Some(model::policy::Kind::V1),
+        next_run: "2026-11-23T20:30:00Z".parse().ok(),
         warnings: &[],
     })
 }

@@ -2,15 +2,15 @@
 //! back. Unknown fields are ignored; an unknown name of a code or a status is an error.
 
 use jiff::Timestamp;
-use jiff::civil::{Time, Weekday};
 use model::fault::{Code, Fault};
 use model::item::{Chain, ChainDisk, Deletion, DiskSelection, LastBackup};
 use model::job::{DiskProgress, Status, Task};
 use model::point::{PointDisk, PointId};
-use model::policy::Schedule;
 use model::tags::Tags;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+mod policy;
 
 /// A value in a JSON column that means nothing to this program.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,10 @@ pub(super) enum Unknown {
     Point { number: u64 },
     #[error("{number} is not a day of the week from 1 (Monday) to 7")]
     Weekday { number: i8 },
+    #[error("{number} is not a day of a month, nor 0 for its last")]
+    MonthDay { number: u8 },
+    #[error("{number} is not a month from 1 to 12")]
+    Month { number: u8 },
     #[error("'{text}' is not a time")]
     Time { text: String },
     #[error("unknown setting '{name}'")]
@@ -332,46 +336,5 @@ impl Nested for PointDisk {
 
     fn from_row(row: PointDiskRow) -> Result<Self, Unknown> {
         Ok(Self { target: row.target, size: row.size })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum ScheduleRow {
-    Daily {
-        at: String,
-    },
-    Weekly {
-        /// 1 is Monday.
-        days: Vec<i8>,
-        at: String,
-    },
-}
-
-impl Nested for Schedule {
-    type Row = ScheduleRow;
-
-    fn to_row(&self) -> ScheduleRow {
-        match self {
-            Self::Daily { at } => ScheduleRow::Daily { at: at.to_string() },
-            Self::Weekly { days, at } => ScheduleRow::Weekly {
-                days: days.iter().map(|day| day.to_monday_one_offset()).collect(),
-                at: at.to_string(),
-            },
-        }
-    }
-
-    fn from_row(row: ScheduleRow) -> Result<Self, Unknown> {
-        let time = |text: String| text.parse::<Time>().map_err(|_| Unknown::Time { text });
-        let day = |number| {
-            Weekday::from_monday_one_offset(number).map_err(|_| Unknown::Weekday { number })
-        };
-        match row {
-            ScheduleRow::Daily { at } => Ok(Self::Daily { at: time(at)? }),
-            ScheduleRow::Weekly { days, at } => Ok(Self::Weekly {
-                days: days.into_iter().map(day).collect::<Result<_, _>>()?,
-                at: time(at)?,
-            }),
-        }
     }
 }

@@ -15,7 +15,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_item_lifecycle.sql"),
     include_str!("../../migrations/0003_vault_settings.sql"),
-    include_str!("../../migrations/0005_roles.sql"),
+    include_str!("../../migrations/0004_roles.sql"),
+    include_str!("../../migrations/0005_policies.sql"),
 ];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.

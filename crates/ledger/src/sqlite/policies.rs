@@ -1,10 +1,11 @@
-//! Backup policies.
+//! Backup policies, and how far their items' runs have been dealt with.
 
-use model::policy::Policy;
+use jiff::Timestamp;
+use model::policy::{Kind, Policy};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::record::{Record, Stored, all, json, run};
+use super::record::{Record, Stored, all, first, json, run, time};
 use crate::port::LedgerError;
 
 impl Stored for Policy {
@@ -15,10 +16,13 @@ impl Stored for Policy {
         Ok(Self {
             vault: record.uuid("vault")?,
             name: record.text("name")?,
+            kind: record.named("kind", Kind::from_azure_name)?,
             schedule: record.json("schedule_json")?,
-            daily_retention_days: record.number("daily_retention_days")?,
-            instant_rp_days: record.number("instant_rp_days")?,
+            retention: record.json("retention_json")?,
+            instant: record.json("instant_json")?,
             time_zone: record.text("time_zone")?,
+            only_crash_consistent: record.number::<u8>("only_crash_consistent")? != 0,
+            tiering: record.json("tiering_json")?,
         })
     }
 }
@@ -27,19 +31,24 @@ impl Stored for Policy {
 pub(super) fn put(db: &Connection, policy: &Policy) -> Result<(), LedgerError> {
     run(
         db,
-        "INSERT INTO policy (vault, name, schedule_json, daily_retention_days, instant_rp_days,
-             time_zone)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (vault, name) DO UPDATE SET schedule_json = excluded.schedule_json,
-             daily_retention_days = excluded.daily_retention_days,
-             instant_rp_days = excluded.instant_rp_days, time_zone = excluded.time_zone",
+        "INSERT INTO policy (vault, name, kind, schedule_json, retention_json, instant_json,
+             time_zone, only_crash_consistent, tiering_json)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (vault, name) DO UPDATE SET kind = excluded.kind,
+             schedule_json = excluded.schedule_json, retention_json = excluded.retention_json,
+             instant_json = excluded.instant_json, time_zone = excluded.time_zone,
+             only_crash_consistent = excluded.only_crash_consistent,
+             tiering_json = excluded.tiering_json",
         params![
             policy.vault.to_string(),
             policy.name,
+            policy.kind.azure_name(),
             json(&policy.schedule),
-            policy.daily_retention_days,
-            policy.instant_rp_days,
+            json(&policy.retention),
+            json(&policy.instant),
             policy.time_zone,
+            policy.only_crash_consistent,
+            json(&policy.tiering),
         ],
     )?;
     Ok(())
@@ -47,4 +56,57 @@ pub(super) fn put(db: &Connection, policy: &Policy) -> Result<(), LedgerError> {
 
 pub(super) fn list(db: &Connection, vault: Uuid) -> Result<Vec<Policy>, LedgerError> {
     all(db, "SELECT * FROM policy WHERE vault = ?1 ORDER BY name", [vault.to_string()])
+}
+
+pub(super) fn get(db: &Connection, vault: Uuid, name: &str) -> Result<Option<Policy>, LedgerError> {
+    let sql = "SELECT * FROM policy WHERE vault = ?1 AND name = ?2";
+    first(db, sql, [&vault.to_string(), name])
+}
+
+pub(super) fn users(db: &Connection, vault: Uuid, name: &str) -> Result<usize, LedgerError> {
+    let sql = "SELECT count(*) FROM item WHERE vault = ?1 AND policy = ?2";
+    let count: i64 = db
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([&vault.to_string(), name], |row| row.get(0)))
+        .map_err(super::failed)?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+pub(super) fn delete(db: &Connection, vault: Uuid, name: &str) -> Result<bool, LedgerError> {
+    let items = users(db, vault, name)?;
+    if items > 0 {
+        return Err(LedgerError::PolicyInUse { items });
+    }
+    let sql = "DELETE FROM policy WHERE vault = ?1 AND name = ?2";
+    Ok(run(db, sql, [&vault.to_string(), name])? > 0)
+}
+
+/// Up to when an item's runs have been dealt with.
+struct Settled {
+    item: Uuid,
+    until: Timestamp,
+}
+
+impl Stored for Settled {
+    const TABLE: &'static str = "settled";
+    const KEY: &'static str = "item";
+
+    fn read(record: &Record<'_>) -> Result<Self, LedgerError> {
+        Ok(Self { item: record.uuid("item")?, until: record.time("until")? })
+    }
+}
+
+pub(super) fn settle(db: &Connection, item: Uuid, until: Timestamp) -> Result<(), LedgerError> {
+    run(
+        db,
+        "INSERT INTO settled (item, until) SELECT id, ?2 FROM item WHERE id = ?1
+         ON CONFLICT (item) DO UPDATE SET until = excluded.until",
+        [item.to_string(), time(until)],
+    )?;
+    Ok(())
+}
+
+pub(super) fn settled(db: &Connection) -> Result<Vec<(Uuid, Timestamp)>, LedgerError> {
+    let rows: Vec<Settled> = all(db, "SELECT * FROM settled", [])?;
+    Ok(rows.into_iter().map(|row| (row.item, row.until)).collect())
 }

@@ -73,7 +73,7 @@ fn write_one_of_each(ledger: &SqliteLedger) {
         stored_bytes: 1,
         disks: Vec::new(),
     };
-    ledger.create_vault(&vault, &[Policy::default_of(ID)]).expect("vault");
+    ledger.create_vault(&vault, &[Policy::default_of(ID, at)]).expect("vault");
     ledger.create_item(&item).expect("item");
     ledger.create_job(&job).expect("job");
     ledger.record_backup(&point, &item, &job).expect("point");
@@ -162,7 +162,15 @@ fn damaged_records_are_named() {
         ("UPDATE vault SET settings_json = '{\"immutability\":\"Maybe\"}'", vaults, "vault", one),
         ("UPDATE vault SET settings_json = '{\"soft_delete_days\":-1}'", vaults, "vault", one),
         ("UPDATE policy SET schedule_json = '{'", policies, "policy", "DefaultPolicy"),
-        ("UPDATE policy SET daily_retention_days = -1", policies, "policy", "DefaultPolicy"),
+        ("UPDATE policy SET kind = 'V3'", policies, "policy", "DefaultPolicy"),
+        ("UPDATE policy SET retention_json = '{}'", policies, "policy", "DefaultPolicy"),
+        (
+            "UPDATE policy SET retention_json = '{\"longTerm\":{\"monthly\":{
+            \"on\":{\"byDate\":[32]},\"keep\":{\"count\":1,\"unit\":\"Months\"}}}}'",
+            policies,
+            "policy",
+            "DefaultPolicy",
+        ),
         (
             "UPDATE policy SET schedule_json = '{\"weekly\":{\"days\":[9],\"at\":\"02:00\"}}'",
             policies,

@@ -3,12 +3,16 @@
 #![allow(dead_code, reason = "not every test program that shares these nouns uses all")]
 
 use jiff::Timestamp;
+use jiff::civil::Weekday;
 use model::fault::{Code, Fault};
 use model::host::Host;
 use model::item::{Chain, ChainDisk, DiskSelection, Item, ProtectionState};
 use model::job::{DiskProgress, Job, JobId, Operation, Status, TAKE_SNAPSHOT, Task};
 use model::point::{Consistency, Point, PointDisk, PointId};
-use model::policy::DEFAULT_POLICY;
+use model::policy::{
+    DEFAULT_POLICY, Instant, Keep, LongTerm, MonthDay, MonthDays, MonthlyRetention, Policy,
+    Retention, Schedule, Tiering, Unit, WeekOfMonth, WeeklyRetention, YearlyRetention,
+};
 use model::tags::Tags;
 use model::vault::{
     Alert, Alerts, CostGranularity, CrossSubscriptionRestore, Immutability, PublicNetworkAccess,
@@ -155,5 +159,55 @@ pub fn point(number: u64, item: &Item) -> Point {
         read_bytes: 1 << 40,
         stored_bytes: 4096,
         disks: vec![PointDisk { target: "vda".to_owned(), size: 20 << 30 }],
+    }
+}
+
+/// A weekly policy with all that a weekly one can have.
+pub fn weekly_policy(vault: &Vault) -> Policy {
+    let days = vec![Weekday::Sunday, Weekday::Wednesday];
+    let keep = |count, unit| Keep { count, unit };
+    let weeks = vec![WeekOfMonth::First, WeekOfMonth::Last];
+    let on = || MonthDays::ByWeek { days: vec![Weekday::Sunday], weeks: weeks.clone() };
+    Policy {
+        name: "weekly".to_owned(),
+        schedule: Schedule::Weekly { days: days.clone(), at: vault.created_at },
+        retention: Retention::LongTerm(LongTerm {
+            daily: None,
+            weekly: Some(WeeklyRetention { days, keep: keep(12, Unit::Weeks) }),
+            monthly: Some(MonthlyRetention { on: on(), keep: keep(60, Unit::Months) }),
+            yearly: Some(YearlyRetention {
+                months: vec![1, 12],
+                on: on(),
+                keep: keep(99, Unit::Years),
+            }),
+        }),
+        time_zone: "W. Europe Standard Time".to_owned(),
+        ..Policy::default_of(vault.id, vault.created_at)
+    }
+}
+
+/// A policy with what the others have not.
+pub fn odd_policy(vault: &Vault) -> Policy {
+    let on = MonthDays::ByDate(vec![MonthDay::Date(1), MonthDay::Date(31), MonthDay::Last]);
+    let mut policy = Policy::enhanced_of(vault.id, vault.created_at);
+    if let Retention::LongTerm(long) = &mut policy.retention {
+        let keep = Keep { count: u16::MAX, unit: Unit::Months };
+        long.monthly = Some(MonthlyRetention { on, keep });
+    }
+    Policy {
+        name: "odd".to_owned(),
+        instant: Instant {
+            days: 30,
+            group_prefix: Some("a".to_owned()),
+            group_suffix: Some("z".to_owned()),
+        },
+        only_crash_consistent: true,
+        tiering: vec![Tiering {
+            tier: "ArchivedRP".to_owned(),
+            mode: "TierAfter".to_owned(),
+            duration: 3,
+            duration_type: "Months".to_owned(),
+        }],
+        ..policy
     }
 }

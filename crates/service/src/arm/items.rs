@@ -103,12 +103,15 @@ pub(crate) fn backup_status(call: &Call) -> Result<Reply, Fault> {
 /// Renders an item of this vault.
 pub(super) fn render(call: &Call, vault: &Vault, item: &Item) -> Result<shape::Item, Fault> {
     let points = call.engine().points(item)?;
+    let following = call.engine().following(item)?;
     Ok(shape::render(shape::Facts {
         subscription: &call.subscription(),
         base: &call.base,
         vault,
         item,
         newest_point: points.first().map(|point| point.taken_at),
+        policy_kind: following.map(|following| following.kind),
+        next_run: following.and_then(|following| following.next_run),
         warnings: &call.engine().vault_warnings(vault),
     }))
 }

@@ -1,10 +1,12 @@
-//! `vaults/backupPolicies`, to be read.
+//! `vaults/backupPolicies`.
 
 use api::arm::policy as shape;
+use axum::http::StatusCode;
+use jiff::tz::TimeZone;
 use model::fault::Fault;
-use model::item::Item;
-use model::policy::Policy;
+use model::policy::{Policy, invalid};
 use model::vault::Vault;
+use serde_json::Value;
 
 use super::list;
 use crate::call::{Call, Reply};
@@ -15,24 +17,42 @@ pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     if !call.filter()?.passes_vms() {
         return list::<shape::Policy>(call, []);
     }
-    let items = call.engine().items(&vault)?;
     let policies = call.engine().policies(&vault)?;
-    list(call, policies.iter().map(|policy| render(call, &vault, policy, &items)))
+    let rendered = policies.iter().map(|policy| render(call, &vault, policy));
+    list(call, rendered.collect::<Result<Vec<_>, _>>()?)
 }
 
 /// `GET V/backupPolicies/P`
 pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
     let vault = call.vault()?;
     let policy = call.engine().policy(&vault, call.name("policy"))?;
-    let items = call.engine().items(&vault)?;
-    Ok(Reply::ok(&render(call, &vault, &policy, &items)))
+    Ok(Reply::ok(&render(call, &vault, &policy)?))
 }
 
-fn render(call: &Call, vault: &Vault, policy: &Policy, items: &[Item]) -> shape::Policy {
-    let follows = |item: &&Item| {
-        item.policy.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&policy.name))
-    };
-    let count = items.iter().filter(follows).count();
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    shape::render(&call.subscription(), vault, policy, count)
+/// `PUT V/backupPolicies/P`: items follow at once, so nothing is left to wait for.
+pub(crate) fn put(call: &Call) -> Result<Reply, Fault> {
+    let body: Value = call.body()?;
+    let vault = call.vault()?;
+    let sent: shape::PolicyRequest =
+        serde_json::from_value(body).map_err(|error| invalid(format_args!("{error}.")))?;
+    let today = call.now().to_zoned(TimeZone::UTC).date();
+    let policy = shape::parse(&vault, call.name("policy"), &sent.properties, today)?;
+    let policy = call.engine().put_policy(&vault, policy)?;
+    Ok(Reply::ok(&render(call, &vault, &policy)?))
+}
+
+/// `DELETE V/backupPolicies/P`
+pub(crate) fn delete(call: &Call) -> Result<Reply, Fault> {
+    let was_there = call.engine().delete_policy(&call.vault()?, call.name("policy"))?;
+    Ok(Reply::empty(if was_there { StatusCode::OK } else { StatusCode::NO_CONTENT }))
+}
+
+fn render(call: &Call, vault: &Vault, policy: &Policy) -> Result<shape::Policy, Fault> {
+    Ok(shape::render(shape::Facts {
+        subscription: &call.subscription(),
+        vault,
+        policy,
+        items: call.engine().policy_users(policy)?,
+        next_run: call.engine().next_run(policy),
+    }))
 }

@@ -91,8 +91,18 @@ fn vaults() {
 
 #[test]
 fn policies() {
-    let model = Policy::default_of(Uuid::from_u128(1));
-    let rendered = || arm::policy::render(SUBSCRIPTION, &a_vault("holdfast"), &model, 2);
+    let vault = a_vault("holdfast");
+    let model = Policy::default_of(Uuid::from_u128(1), vault.created_at);
+    let next_run = "2026-11-23T20:30:00Z".parse().ok();
+    let rendered = || {
+        arm::policy::render(arm::policy::Facts {
+            subscription: SUBSCRIPTION,
+            vault: &vault,
+            policy: &model,
+            items: 2,
+            next_run,
+        })
+    };
     let path = format!("GET {V}/backupPolicies");
     let vault = || (VAULTS, list([vault_in("holdfast")]));
     let script = [vault(), (path.as_str(), list([rendered()]))];

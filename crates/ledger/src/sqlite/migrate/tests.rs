@@ -1,5 +1,8 @@
 //! Method: databases are made by hand, brought up to date, and looked at with plain SQL.
 
+use jiff::civil::Weekday;
+use model::policy::{Instant, Keep, LongTerm, Policy, Retention, Schedule, Unit, WeeklyRetention};
+
 use super::*;
 
 const FIRST: &str = "CREATE TABLE note (text TEXT NOT NULL);";
@@ -24,8 +27,8 @@ fn an_empty_file_gets_the_newest_schema() {
     let tables: String = db.query_row(tables, [], |row| row.get(0)).expect("reads");
     assert_eq!(
         tables,
-        "deleted_vault host item job point policy principal resource_group role_assignment tenancy \
-         vault"
+        "deleted_vault host item job point policy principal resource_group role_assignment settled \
+         tenancy vault"
     );
     up_to_date(&mut db).expect("a second time changes nothing");
 }
@@ -68,6 +71,45 @@ fn another_programs_database_is_refused_and_left_alone() {
         assert!(matches!(refused, Err(LedgerError::Database(_))), "{theirs}: {refused:?}");
         assert_eq!(number(&db, "PRAGMA application_id").expect("reads"), 0);
     }
+}
+
+#[test]
+fn policies_of_the_first_schema_are_those_of_today() {
+    let mut db = empty();
+    apply(&mut db, &MIGRATIONS[..2]).expect("version 2");
+    let (v, created) = (uuid::Uuid::from_u128(1), "2026-09-11T07:00:00.123456789Z");
+    db.execute_batch(&format!(
+        "INSERT INTO vault VALUES ('{v}', 'vault', 'g', 'north', 'LocallyRedundant', '{created}');
+         INSERT INTO policy VALUES
+             ('{v}', 'DefaultPolicy', '{{\"daily\":{{\"at\":\"20:30:00\"}}}}', 30, 2, 'UTC'),
+             ('{v}', 'weekly', '{{\"weekly\":{{\"days\":[7],\"at\":\"02:00:00\"}}}}', 8, 5, 'X'),
+             ('{v}', 'broken', '{{', 1, 1, 'UTC');"
+    ))
+    .expect("writes");
+    up_to_date(&mut db).expect("migrates");
+    db.execute("DELETE FROM policy WHERE name = 'broken' AND schedule_json = '{'", [])
+        .expect("what was damaged is as it was");
+    let policies = crate::sqlite::policies::list(&db, v).expect("reads");
+    let created = created.parse().expect("a timestamp");
+    assert_eq!(policies[0], Policy::default_of(v, created));
+    assert_eq!(policies[1], Policy::enhanced_of(v, created));
+    let keep = Keep { count: 2, unit: Unit::Weeks };
+    let days = vec![Weekday::Sunday];
+    let weekly = Policy {
+        name: "weekly".to_owned(),
+        schedule: Schedule::Weekly {
+            days: days.clone(),
+            at: "2026-09-11T02:00:00Z".parse().expect("a timestamp"),
+        },
+        retention: Retention::LongTerm(LongTerm {
+            weekly: Some(WeeklyRetention { days, keep }),
+            ..LongTerm::default()
+        }),
+        instant: Instant::of_days(5),
+        time_zone: "X".to_owned(),
+        ..Policy::default_of(v, created)
+    };
+    assert_eq!(policies[2..], [weekly]);
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! Backup policies of a vault.
+
+use jiff::Timestamp;
+use ledger::LedgerError;
+use model::fault::{Code, Fault};
+use model::item::Item;
+use model::policy::{Kind, Policy};
+use model::vault::Vault;
+use rules::schedule::{self, Calendar};
+
+use crate::Engine;
+use crate::faults::OrFault;
+
+/// What an item gets from its policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Following {
+    /// The policy's kind.
+    pub kind: Kind,
+    /// When the item is backed up next; never, where it is not backed up any more.
+    pub next_run: Option<Timestamp>,
+}
+
+impl Engine {
+    /// A vault's policies, by name.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn policies(&self, vault: &Vault) -> Result<Vec<Policy>, Fault> {
+        self.world.ledger.policies(vault.id).or_fault()
+    }
+
+    /// The vault's policy of this name, in any case of letters.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFound`, or the ledger failed.
+    pub fn policy(&self, vault: &Vault, name: &str) -> Result<Policy, Fault> {
+        self.world.ledger.policy(vault.id, name).or_fault()?.ok_or_else(|| {
+            let message = format!("Vault '{}' has no backup policy '{name}'.", vault.name);
+            Fault::new(Code::ResourceNotFound, message)
+        })
+    }
+
+    /// Makes a policy, or changes the one of its name. Items that follow it do so at once: they
+    /// are backed up at its next run from now on.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidPolicyInput`, or the ledger failed.
+    pub fn put_policy(&self, vault: &Vault, policy: Policy) -> Result<Policy, Fault> {
+        rules::policy::check(&policy)?;
+        let policy = Policy { vault: vault.id, ..policy };
+        self.world.ledger.put_policy(&policy).or_fault()?;
+        tracing::info!(vault = %vault.name, policy = policy.name, "policy written");
+        self.policy(vault, &policy.name)
+    }
+
+    /// Deletes a policy. Whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// `PolicyInUse` where items follow it; the ledger failed.
+    pub fn delete_policy(&self, vault: &Vault, name: &str) -> Result<bool, Fault> {
+        match self.world.ledger.delete_policy(vault.id, name) {
+            Err(LedgerError::PolicyInUse { items }) => {
+                let message = format!(
+                    "Policy '{name}' cannot be deleted: {items} protected items of vault '{}' \
+                     follow it.",
+                    vault.name
+                );
+                Err(Fault::new(Code::PolicyInUse, message))
+            }
+            other => other.or_fault(),
+        }
+    }
+
+    /// How many items follow the policy.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn policy_users(&self, policy: &Policy) -> Result<usize, Fault> {
+        self.world.ledger.policy_users(policy.vault, &policy.name).or_fault()
+    }
+
+    /// When the policy's next run is.
+    pub fn next_run(&self, policy: &Policy) -> Option<Timestamp> {
+        Calendar::of(policy).next_after(self.world.clock.now())
+    }
+
+    /// What the item gets from its policy, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn following(&self, item: &Item) -> Result<Option<Following>, Fault> {
+        let Some(name) = &item.policy else {
+            return Ok(None);
+        };
+        let policy = self.world.ledger.policy(item.vault, name).or_fault()?;
+        Ok(policy.map(|policy| Following {
+            kind: policy.kind,
+            next_run: schedule::policy_of(item).ok().and_then(|_| self.next_run(&policy)),
+        }))
+    }
+}
