@@ -47,41 +47,119 @@ impl Engine {
     pub fn backup_now(&self, item: &Item, retain_until: Option<Timestamp>) -> Result<JobId, Fault> {
         let hold = retain::hold_end(retain_until, self.world.clock.now())
             .map_err(|error| Fault::new(Code::BadRequest, format!("{error}.")))?;
-        let vault = self.world.ledger.vault(item.vault).or_fault()?.ok_or_else(|| {
-            Fault::new(Code::ResourceNotFound, "The item's vault is not in the ledger.")
-        })?;
-        let point = model::seed::new_point_id(self.world.seed.as_ref());
-        let new = NewJob {
-            vault: vault.id,
-            item: item.id,
-            operation: Operation::Backup,
-            point: Some(point),
-            retain_until: Some(hold),
-            tasks: &[TAKE_SNAPSHOT, TRANSFER_TO_VAULT, VALIDATE_BACKUP],
-            properties: vec![
-                ("VM Name".to_owned(), item.vm_name.clone()),
-                ("Recovery Point Expiry Time in UTC".to_owned(), hold.to_string()),
-            ],
-        };
-        let run = JobRun::begin(&self.world, new)?;
-        let id = run.job().id;
-        let backup = Backup {
-            world: Arc::clone(&self.world),
-            vault,
-            item: item.clone(),
-            point,
-            retain_until: hold,
-        };
-        let work = move || backup.run(run);
-        match thread::Builder::new().name(format!("backup-{point}")).spawn(work) {
-            Ok(_) => Ok(id),
-            // The job ends as failed with the closure that is dropped here.
-            Err(error) => {
-                let message = format!("No thread could be started for the job: {error}.");
-                Err(Fault::new(Code::Internal, message))
-            }
+        begin(&self.world, item, Trigger::OnDemand { hold })
+    }
+}
+
+/// Why a backup is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Trigger<'a> {
+    /// Somebody asked for it.
+    OnDemand {
+        /// Its point is kept at least until then.
+        hold: Timestamp,
+    },
+    /// The item's policy asks for it. The policy keeps its point, too.
+    Scheduled {
+        /// The policy.
+        policy: &'a str,
+        /// When the run was due.
+        due: Timestamp,
+    },
+}
+
+impl Trigger<'_> {
+    fn hold(&self) -> Option<Timestamp> {
+        match self {
+            Self::OnDemand { hold } => Some(*hold),
+            Self::Scheduled { .. } => None,
         }
     }
+
+    /// The job of such a backup.
+    fn job(&self, item: &Item, point: Option<PointId>) -> NewJob<'static> {
+        let mut properties = vec![("VM Name".to_owned(), item.vm_name.clone())];
+        let mut tell = |name: &str, value: String| properties.push((name.to_owned(), value));
+        match self {
+            Self::OnDemand { hold } => {
+                tell("Recovery Point Expiry Time in UTC", hold.to_string());
+            }
+            Self::Scheduled { policy, due } => {
+                tell("Policy Name", (*policy).to_owned());
+                tell("Trigger", "Scheduled".to_owned());
+                tell("Scheduled Time in UTC", due.to_string());
+            }
+        }
+        NewJob {
+            vault: item.vault,
+            item: item.id,
+            operation: Operation::Backup,
+            point,
+            retain_until: self.hold(),
+            tasks: &[TAKE_SNAPSHOT, TRANSFER_TO_VAULT, VALIDATE_BACKUP],
+            properties,
+        }
+    }
+}
+
+/// Begins a backup of the item. Returns as soon as the job runs.
+///
+/// # Errors
+///
+/// `BackupInProgress`; the ledger failed. What goes wrong later is in the job.
+pub(crate) fn begin(world: &Arc<World>, item: &Item, trigger: Trigger<'_>) -> Result<JobId, Fault> {
+    let vault = world.ledger.vault(item.vault).or_fault()?.ok_or_else(|| {
+        Fault::new(Code::ResourceNotFound, "The item's vault is not in the ledger.")
+    })?;
+    let policy = match &item.policy {
+        Some(name) => world.ledger.policy(item.vault, name).or_fault()?,
+        None => None,
+    };
+    let point = model::seed::new_point_id(world.seed.as_ref());
+    let new = trigger.job(item, Some(point));
+    let run = match trigger {
+        Trigger::OnDemand { .. } => JobRun::begin(world, new)?,
+        Trigger::Scheduled { due, .. } => JobRun::begin_due(world, new, due)?,
+    };
+    let id = run.job().id;
+    let slot = world.scheduler.occupy(world.hosts.home_of(item.vm));
+    let backup = Backup {
+        world: Arc::clone(world),
+        vault,
+        item: item.clone(),
+        point,
+        retain_until: trigger.hold(),
+        freeze: !policy.is_some_and(|policy| policy.only_crash_consistent),
+    };
+    let work = move || {
+        let _slot = slot;
+        backup.run(run);
+    };
+    if let Err(error) = thread::Builder::new().name(format!("backup-{point}")).spawn(work) {
+        // The job has ended as failed with the closure that was dropped.
+        tracing::error!(job = %id, %error, "no thread could be started for the job");
+    }
+    Ok(id)
+}
+
+/// Records that a run of the item's policy found the item busy with another backup.
+///
+/// # Errors
+///
+/// The ledger failed.
+pub(crate) fn record_overlap(
+    world: &World,
+    item: &Item,
+    policy: &str,
+    due: Timestamp,
+) -> Result<(), Fault> {
+    let message = format!(
+        "The backup that policy '{policy}' wanted at {due} could not begin: another backup job was \
+         running for '{}'. It is made up for once that has ended.",
+        item.vm_name
+    );
+    let fault = Fault::new(Code::BackupInProgress, message);
+    JobRun::record_failed(world, Trigger::Scheduled { policy, due }.job(item, None), fault)
 }
 
 /// What one backup works on.
@@ -90,7 +168,10 @@ pub(crate) struct Backup {
     pub(crate) vault: Vault,
     pub(crate) item: Item,
     pub(crate) point: PointId,
-    pub(crate) retain_until: Timestamp,
+    /// Kept at least until then; where nobody said, as long as the policy keeps it.
+    pub(crate) retain_until: Option<Timestamp>,
+    /// Whether the guest's file systems are frozen for the point in time.
+    pub(crate) freeze: bool,
 }
 
 /// A backup that got through.

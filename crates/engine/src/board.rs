@@ -13,8 +13,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::fault::{Code, Fault};
-use model::job::{Job, JobId, Status};
+use model::job::{Job, JobId, Operation, Status};
 use rules::job_life::{self, NoCancel};
+use uuid::Uuid;
 
 struct Posted {
     job: Job,
@@ -62,6 +63,12 @@ impl Board {
     /// The job as it was last posted, if it runs.
     pub(crate) fn job(&self, id: JobId) -> Option<Job> {
         self.with(|board| board.get(&id).map(|posted| posted.job.clone()))
+    }
+
+    /// Whether a backup of this item runs.
+    pub(crate) fn has_backup_of(&self, item: Uuid) -> bool {
+        let is_it = |job: &Job| job.item == item && job.operation == Operation::Backup;
+        self.with(|board| board.values().any(|posted| is_it(&posted.job)))
     }
 
     /// Whether no job runs.
@@ -135,8 +142,6 @@ fn not_cancelable(message: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use model::job::Operation;
-    use uuid::Uuid;
 
     use super::*;
 

@@ -29,6 +29,9 @@ pub struct Config {
     pub helper: Option<PathBuf>,
     /// How long a guest's file systems may stay frozen.
     pub freeze_budget: Duration,
+    /// How many backups that policies ask for run at once on one host, with those that somebody
+    /// asked for; the others wait for their turn. At least 1.
+    pub backups_per_host: usize,
 }
 
 impl Config {
@@ -41,6 +44,7 @@ impl Config {
             local_host: true,
             helper: None,
             freeze_budget: Duration::from_secs(10),
+            backups_per_host: 2,
         }
     }
 

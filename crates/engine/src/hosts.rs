@@ -8,7 +8,7 @@
 //! `RwLock` keeps recovery and captures apart: what recovery would find while a capture runs is
 //! that capture's own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::thread;
@@ -225,6 +225,24 @@ impl Hosts {
             .collect();
         vms.sort_by(|a, b| (&a.resource_group, &a.name).cmp(&(&b.resource_group, &b.name)));
         vms
+    }
+
+    /// The hosts on which virtual machines were last seen, by their ids.
+    pub(crate) fn homes(&self) -> HashMap<Uuid, Uuid> {
+        let mut homes = HashMap::new();
+        for connected in self.all() {
+            let host = connected.host.id;
+            connected.with(|seen| homes.extend(seen.domains.iter().map(|it| (it.uuid, host))));
+        }
+        homes
+    }
+
+    /// The id of the host on which a virtual machine was last seen.
+    pub(crate) fn home_of(&self, vm: Uuid) -> Option<Uuid> {
+        let has = |connected: &Arc<Connected>| {
+            connected.with(|seen| seen.domains.iter().any(|domain| domain.uuid == vm))
+        };
+        self.all().iter().find(|connected| has(connected)).map(|connected| connected.host.id)
     }
 
     /// The host on which a virtual machine was last seen, after a fresh look where none was.

@@ -98,6 +98,37 @@ impl JobRun {
         Ok(Self { job, world: Arc::clone(world), saved_at, over: false })
     }
 
+    /// As [`JobRun::begin`], for a run of the item's policy that was due then.
+    ///
+    /// # Errors
+    ///
+    /// `BackupInProgress` where the item has a backup running.
+    pub(crate) fn begin_due(
+        world: &Arc<World>,
+        new: NewJob<'_>,
+        due: Timestamp,
+    ) -> Result<Self, Fault> {
+        let job = new.job(world);
+        world.ledger.create_run(&job, due).or_fault()?;
+        world.board.open(&job);
+        let saved_at = job.started_at;
+        Ok(Self { job, world: Arc::clone(world), saved_at, over: false })
+    }
+
+    /// Records a job that could not even begin.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub(crate) fn record_failed(world: &World, new: NewJob<'_>, fault: Fault) -> Result<(), Fault> {
+        let mut job = new.job(world);
+        job.status = Status::Failed;
+        job.ended_at = Some(job.started_at);
+        tracing::error!(job = %job.id, code = fault.code.name(), "{}", fault.message);
+        job.error = Some(fault);
+        world.ledger.create_job(&job).or_fault()
+    }
+
     /// Records a job that was done in no time.
     ///
     /// # Errors

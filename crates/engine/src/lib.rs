@@ -24,6 +24,7 @@ mod record;
 mod recover;
 mod repositories;
 pub mod restore;
+mod scheduler;
 pub mod seed;
 mod vaults;
 mod world;
@@ -54,6 +55,7 @@ use clock::SystemClock;
 use data_dir::DataDir;
 use hosts::Hosts;
 use repositories::Repositories;
+use scheduler::Scheduler;
 use seed::SystemSeed;
 use world::World;
 
@@ -106,7 +108,7 @@ pub struct Engine {
 
 impl Engine {
     /// Locks the data directory, opens the ledger, ends what an earlier run left, and begins
-    /// discovery.
+    /// discovery and the backups that policies ask for.
     ///
     /// # Errors
     ///
@@ -143,6 +145,7 @@ impl Engine {
             repositories,
             hosts: Hosts::new(ports.connect),
             tenancy_changes: Mutex::default(),
+            scheduler: Scheduler::new(),
             config,
         });
         recover::deleted_vaults(&world).map_err(StartError::Recovery)?;
@@ -150,6 +153,7 @@ impl Engine {
         recover::repositories(&world).map_err(StartError::Recovery)?;
         let engine = Arc::new(Self { world, _data_dir: data_dir });
         engine.begin_discovery().map_err(StartError::Recovery)?;
+        scheduler::start(&engine.world);
         Ok(engine)
     }
 

@@ -52,6 +52,7 @@ impl Engine {
         rules::policy::check(&policy)?;
         let policy = Policy { vault: vault.id, ..policy };
         self.world.ledger.put_policy(&policy).or_fault()?;
+        self.world.scheduler.changed();
         tracing::info!(vault = %vault.name, policy = policy.name, "policy written");
         self.policy(vault, &policy.name)
     }

@@ -69,6 +69,7 @@ impl Engine {
         } else {
             self.create_item(&item, &vm)?;
         }
+        self.world.scheduler.changed();
         let job = self.configured(vault, &item)?;
         Ok((item, job))
     }

@@ -46,7 +46,7 @@ pub(crate) fn of_snapshot(backup: &Backup, job: JobId, snapshot: &Snapshot) -> P
         policy_name: item.policy.clone().unwrap_or_default(),
         taken_at: snapshot.taken_at.to_string(),
         consistency: snapshot.consistency.azure_name().to_owned(),
-        retain_until: Some(backup.retain_until.to_string()),
+        retain_until: backup.retain_until.map(|until| until.to_string()),
         job_id: job.to_string(),
         domain_xml: evidence.domain_xml.clone(),
         checkpoint: evidence.checkpoint.as_ref().map(|checkpoint| CheckpointRecord {

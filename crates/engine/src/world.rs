@@ -12,6 +12,7 @@ use crate::board::Board;
 use crate::config::Config;
 use crate::hosts::Hosts;
 use crate::repositories::Repositories;
+use crate::scheduler::Scheduler;
 
 /// The ports, and the state shared by all parts of the engine.
 pub(crate) struct World {
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) board: Board,
     pub(crate) repositories: Repositories,
     pub(crate) hosts: Hosts,
+    pub(crate) scheduler: Arc<Scheduler>,
     /// Held while vaults, resource groups and hosts are made or deleted, so that none of them is
     /// made in one that is being deleted. It guards no value, only that order.
     pub(crate) tenancy_changes: Mutex<()>,

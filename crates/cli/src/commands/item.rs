@@ -31,6 +31,15 @@ pub enum Command {
         #[arg(long, default_value = model::policy::DEFAULT_POLICY)]
         policy: String,
     },
+    /// Give an item another policy of its vault
+    SetPolicy {
+        /// The item.
+        #[command(flatten)]
+        item: ItemArg,
+        /// The policy
+        #[arg(long)]
+        policy: String,
+    },
     /// List a vault's items
     List {
         /// The vault.
@@ -52,6 +61,7 @@ impl Command {
             Self::Enable { vault, vm, vm_resource_group, policy } => {
                 enable(service, &vault, &vm, vm_resource_group.as_deref(), &policy)
             }
+            Self::SetPolicy { item, policy } => set_policy(service, &item, &policy),
             Self::List { vault } => list(service, &vault),
             Self::Show { item } => {
                 let (_, item) = find::item(&service.client, &item)?;
@@ -89,6 +99,23 @@ fn enable(
     Ok(Reply::done(item.document, human))
 }
 
+fn set_policy(service: &Service, item: &ItemArg, policy: &str) -> Result<Reply, Failure> {
+    let client = &service.client;
+    let (vault, item) = find::item(client, item)?;
+    let properties = ItemRequestProperties {
+        protected_item_type: Some(VIRTUAL_MACHINES.to_owned()),
+        policy_id: Some(arm_id::policy(&vault.view.id, policy)),
+        source_resource_id: Some(item.view.properties.source_resource_id.clone()),
+        ..ItemRequestProperties::default()
+    };
+    client.operate(Method::Put, &item.view.id, &ItemRequest { properties })?;
+    let item: Seen<Item> = client.get(&item.view.id)?;
+    let properties = &item.view.properties;
+    let human =
+        format!("'{}' follows the policy '{}'.", properties.friendly_name, properties.policy_name);
+    Ok(Reply::done(item.document, human))
+}
+
 fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
     let vault = find::vault(&service.client, vault)?;
     let items: Vec<Seen<Item>> =
@@ -100,6 +127,7 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
         Column::Text("State"),
         Column::Text("Last backup"),
         Column::Text("Newest point"),
+        Column::Text("Next run"),
     ];
     let row = |item: &Seen<Item>| {
         let properties = &item.view.properties;
@@ -110,6 +138,7 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
             properties.protection_state.clone(),
             properties.last_backup_status.clone(),
             newest_point(&item.view),
+            next_run(&item.view),
         ]
     };
     let human =
@@ -119,6 +148,10 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
 
 fn newest_point(item: &Item) -> String {
     item.properties.last_recovery_point.as_deref().map(text::time).unwrap_or_default()
+}
+
+fn next_run(item: &Item) -> String {
+    item.properties.holdfast.next_run.as_deref().map(text::time).unwrap_or_default()
 }
 
 fn describe(item: &Item) -> String {
@@ -134,6 +167,7 @@ fn describe(item: &Item) -> String {
         ("Health", properties.health_status.clone()),
         ("Last backup", if has_backup { last } else { String::new() }),
         ("Newest point", newest_point(item)),
+        ("Next run", next_run(item)),
         ("Next reads from", properties.holdfast.chain_point.clone().unwrap_or_default()),
     ]);
     let details: Vec<String> = properties

@@ -2,13 +2,20 @@
 
 use api::arm::policy::{Policy, Retention, SchedulePolicy};
 use clap::Subcommand;
+use model::fault::{Code, Fault};
+use serde_json::json;
 
 use super::Service;
 use crate::args::VaultArg;
 use crate::client::{Seen, documents, segment};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::find;
 use crate::output::{Column, Reply, facts, table};
+use crate::text;
+
+mod write;
+
+use write::Wanted;
 
 /// What can be done with policies.
 #[derive(Debug, Subcommand)]
@@ -27,6 +34,36 @@ pub enum Command {
         #[command(flatten)]
         vault: VaultArg,
     },
+    /// Make a policy
+    Create {
+        /// Its name: 3 to 150 letters, digits, hyphens and underscores, a letter first
+        name: String,
+        /// Its vault.
+        #[command(flatten)]
+        vault: VaultArg,
+        /// What it is to be.
+        #[command(flatten)]
+        wanted: Wanted,
+    },
+    /// Change a policy; items that follow it do so at once
+    Set {
+        /// Its name
+        name: String,
+        /// Its vault.
+        #[command(flatten)]
+        vault: VaultArg,
+        /// What it is to be, all of it.
+        #[command(flatten)]
+        wanted: Wanted,
+    },
+    /// Delete a policy that no item follows
+    Delete {
+        /// Its name
+        name: String,
+        /// Its vault.
+        #[command(flatten)]
+        vault: VaultArg,
+    },
 }
 
 impl Command {
@@ -35,13 +72,57 @@ impl Command {
         match self {
             Self::List { vault } => list(service, &vault),
             Self::Show { name, vault } => {
-                let vault = find::vault(&service.client, &vault)?;
-                let path = format!("{}/backupPolicies/{}", vault.view.id, segment(&name));
-                let policy: Seen<Policy> = service.client.get(&path)?;
+                let policy = get(service, &path(service, &vault, &name)?)?;
                 Ok(Reply::done(policy.document, describe(&policy.view)))
+            }
+            Self::Create { name, vault, wanted } => {
+                let path = path(service, &vault, &name)?;
+                match get(service, &path) {
+                    Ok(_) => Err(taken(&name)),
+                    Err(failure) if failure.exit == Exit::NotFound => put(service, &path, &wanted),
+                    Err(failure) => Err(failure),
+                }
+            }
+            Self::Set { name, vault, wanted } => {
+                let path = path(service, &vault, &name)?;
+                get(service, &path)?;
+                put(service, &path, &wanted)
+            }
+            Self::Delete { name, vault } => {
+                let path = path(service, &vault, &name)?;
+                let policy = get(service, &path)?.view;
+                service.client.delete(&path)?;
+                let human = format!("The policy '{}' is deleted.", policy.name);
+                Ok(Reply::done(json!({"deleted": policy.id}), human))
             }
         }
     }
+}
+
+fn path(service: &Service, vault: &VaultArg, name: &str) -> Result<String, Failure> {
+    let vault = find::vault(&service.client, vault)?;
+    Ok(format!("{}/backupPolicies/{}", vault.view.id, segment(name)))
+}
+
+fn get(service: &Service, path: &str) -> Result<Seen<Policy>, Failure> {
+    service.client.get(path)
+}
+
+fn put(service: &Service, path: &str, wanted: &Wanted) -> Result<Reply, Failure> {
+    let policy: Seen<Policy> = service.client.put(path, &wanted.request()?)?;
+    Ok(Reply::done(policy.document, describe(&policy.view)))
+}
+
+fn taken(name: &str) -> Failure {
+    let message = format!("The vault has a policy '{name}' already; `policy set` changes it.");
+    Fault::new(Code::InvalidPolicyInput, message).into()
+}
+
+/// When it backs up next.
+fn next_run(policy: &Policy) -> String {
+    let facts = policy.properties.holdfast.as_ref();
+    let next = facts.and_then(|facts| facts.next_run.as_deref());
+    next.map(text::time).unwrap_or_default()
 }
 
 fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
@@ -52,6 +133,7 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
         Column::Text("Name"),
         Column::Text("Backs up"),
         Column::Text("Keeps"),
+        Column::Text("Next run"),
         Column::Number("Items"),
     ];
     let row = |policy: &Seen<Policy>| {
@@ -60,6 +142,7 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
             policy.view.name.clone(),
             schedule(&properties.schedule_policy),
             retention(&policy.view),
+            next_run(&policy.view),
             properties.protected_items_count.to_string(),
         ]
     };
@@ -70,7 +153,9 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
 /// When it backs up, in the words of its schedule.
 fn schedule(policy: &SchedulePolicy) -> String {
     if let Some(hourly) = &policy.hourly_schedule {
-        return format!("every {} hours", hourly.interval);
+        let start = clock(&hourly.schedule_window_start_time).unwrap_or_default();
+        let (interval, hours) = (hourly.interval, hourly.schedule_window_duration);
+        return format!("every {interval} hours from {start} for {hours} hours");
     }
     let inner = policy.daily_schedule.as_ref().or(policy.weekly_schedule.as_ref());
     let days = policy.schedule_run_days.as_ref();
@@ -80,15 +165,21 @@ fn schedule(policy: &SchedulePolicy) -> String {
     let frequency = policy.schedule_run_frequency.as_deref().unwrap_or_default().to_lowercase();
     let days = days.map(|days| days.join(", ")).filter(|days| !days.is_empty());
     let when = days.map_or(frequency, |days| format!("on {days}"));
-    let clock =
-        |text: &String| api::arm::time::time_of_day(text).map(|t| t.strftime("%H:%M").to_string());
-    let times: Vec<String> = times.into_iter().flatten().filter_map(clock).collect();
+    let times: Vec<String> = times.into_iter().flatten().filter_map(|text| clock(text)).collect();
     format!("{when} at {}", times.join(", "))
+}
+
+/// The time of day in a policy's time, in UTC.
+fn clock(text: &str) -> Option<String> {
+    api::arm::time::time_of_day(text).map(|time| time.strftime("%H:%M").to_string())
 }
 
 /// How long it keeps points, in the words of its retention.
 fn retention(policy: &Policy) -> String {
     let rules = &policy.properties.retention_policy;
+    if let Some(simple) = &rules.retention_duration {
+        return format!("all {} {}", simple.count, simple.duration_type.to_lowercase());
+    }
     let schedules = [
         ("daily", &rules.daily_schedule),
         ("weekly", &rules.weekly_schedule),
@@ -110,6 +201,7 @@ fn describe(policy: &Policy) -> String {
         ("Backs up", schedule(&properties.schedule_policy)),
         ("Keeps", retention(policy)),
         ("Time zone", properties.time_zone.clone().unwrap_or_default()),
+        ("Next run", next_run(policy)),
         ("Items", properties.protected_items_count.to_string()),
     ])
 }

@@ -46,7 +46,8 @@ pub struct Args {
     /// Do not register the local qemu:///system by itself
     #[arg(long)]
     no_local_host: bool,
-    /// A file of settings (TOML: listen, scratch, local-host, freeze-seconds); options go before it
+    /// A file of settings (TOML: listen, scratch, local-host, freeze-seconds,
+    /// backups-per-host); options go before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -213,5 +213,6 @@ fn prints(ran: Ran, expected: Expect) {
 
 mod jobs;
 mod listing;
+mod policies;
 mod tenancy;
 mod usage;

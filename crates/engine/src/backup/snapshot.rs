@@ -177,7 +177,7 @@ fn plan(backup: &Backup, host: &Connected, reads: &[(String, Read)]) -> CaptureP
         domain: backup.item.vm,
         point: backup.point,
         disks: reads.iter().map(disk).collect(),
-        quiesce: Some(backup.world.config.freeze_budget),
+        quiesce: backup.freeze.then_some(backup.world.config.freeze_budget),
         scratch_dir: backup.world.config.scratch_dir.clone(),
         socket_dir: host.run_dir.clone(),
     }

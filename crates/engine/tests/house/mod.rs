@@ -149,6 +149,7 @@ pub struct House {
     pub hangs: Arc<AtomicBool>,
     at_begin: Arc<Mutex<Option<AtBegin>>>,
     seed: Arc<TestSeed>,
+    clock: Arc<TestClock>,
     dir: TempDir,
 }
 
@@ -175,8 +176,9 @@ impl House {
             hangs: Arc::clone(&hangs),
             at_begin: Arc::clone(&at_begin),
         };
-        let engine = start(dir.path(), local, &other, &seed);
-        Self { engine, host, other, hangs, at_begin, seed, dir }
+        let clock = Arc::new(TestClock(AtomicI64::new(0)));
+        let engine = start(dir.path(), local, &other, &seed, &clock);
+        Self { engine, host, other, hangs, at_begin, seed, clock, dir }
     }
 
     /// With one qcow2 disk.
@@ -196,7 +198,7 @@ impl House {
 
     /// Ends the engine, and starts another one on the same directory once `between` has been there.
     pub fn restart(self, between: impl FnOnce(&Path)) -> Self {
-        let Self { engine, host, other, hangs, at_begin, seed, dir } = self;
+        let Self { engine, host, other, hangs, at_begin, seed, clock, dir } = self;
         drop(engine);
         host.process_dies();
         between(&dir.path().join("data"));
@@ -205,8 +207,24 @@ impl House {
             hangs: Arc::clone(&hangs),
             at_begin: Arc::clone(&at_begin),
         };
-        let engine = start(dir.path(), local, &other, &seed);
-        Self { engine, host, other, hangs, at_begin, seed, dir }
+        let engine = start(dir.path(), local, &other, &seed, &clock);
+        Self { engine, host, other, hangs, at_begin, seed, clock, dir }
+    }
+
+    /// Sets the clock forward to this moment.
+    pub fn set_clock(&self, to: &str) {
+        self.clock_setter()(to);
+    }
+
+    /// What sets the clock forward, also while no engine runs.
+    pub fn clock_setter(&self) -> impl Fn(&str) + use<> {
+        let clock = Arc::clone(&self.clock);
+        move |to| {
+            let to: Timestamp = to.parse().expect("a timestamp");
+            let ahead = to.duration_since(clock.now()).as_millis();
+            let ahead = i64::try_from(ahead).expect("not that far");
+            clock.0.fetch_add(ahead.max(0), Ordering::SeqCst);
+        }
     }
 
     /// A vault in this region.
@@ -294,7 +312,13 @@ pub fn noise(seed: u64, length: u64) -> Vec<u8> {
     bytes
 }
 
-fn start(dir: &Path, local: Gated, other: &FakeHost, seed: &Arc<TestSeed>) -> Arc<Engine> {
+fn start(
+    dir: &Path,
+    local: Gated,
+    other: &FakeHost,
+    seed: &Arc<TestSeed>,
+    clock: &Arc<TestClock>,
+) -> Arc<Engine> {
     let mut config = Config::new(dir.join("data"));
     config.run_dir = Some(dir.join("run"));
     config.scratch_dir = dir.join("scratch");
@@ -305,7 +329,7 @@ fn start(dir: &Path, local: Gated, other: &FakeHost, seed: &Arc<TestSeed>) -> Ar
             _ => Arc::new(local.clone()),
         }
     };
-    let clock = Arc::new(TestClock(AtomicI64::new(0)));
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let ports =
         Ports { clock, seed: Arc::clone(seed) as Arc<dyn Seed>, connect: Box::new(connect) };
     Engine::start_with(config, ports).expect("starts")

@@ -17,6 +17,10 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALH
 /// programs in the guest give up; Windows ends a freeze by itself after 10 s.
 const FREEZE_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
 
+/// How many scheduled backups of one host may run at once: each reads and compresses as fast as
+/// it can, so more than a machine has cores is no gain.
+const BACKUPS_PER_HOST: std::ops::RangeInclusive<usize> = 1..=64;
+
 /// How the service runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -25,6 +29,7 @@ pub struct Settings {
     scratch: Option<PathBuf>,
     local_host: bool,
     freeze: Option<Duration>,
+    backups_per_host: Option<usize>,
 }
 
 /// A file of settings.
@@ -35,6 +40,7 @@ struct File {
     scratch: Option<PathBuf>,
     local_host: Option<bool>,
     freeze_seconds: Option<u64>,
+    backups_per_host: Option<usize>,
 }
 
 impl Settings {
@@ -53,6 +59,7 @@ impl Settings {
             scratch: args.scratch.clone().or(file.scratch),
             local_host: !args.no_local_host && file.local_host.unwrap_or(true),
             freeze: file.freeze_seconds.map(Duration::from_secs),
+            backups_per_host: file.backups_per_host,
         })
     }
 
@@ -65,6 +72,9 @@ impl Settings {
         }
         if let Some(freeze) = self.freeze {
             config.freeze_budget = freeze;
+        }
+        if let Some(backups) = self.backups_per_host {
+            config.backups_per_host = backups;
         }
         config
     }
@@ -82,6 +92,12 @@ fn read(path: &Path) -> Result<File, Failure> {
         )
     };
     let file: File = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+    if let Some(backups) = file.backups_per_host.filter(|count| !BACKUPS_PER_HOST.contains(count)) {
+        let (low, high) = (BACKUPS_PER_HOST.start(), BACKUPS_PER_HOST.end());
+        return Err(wrong(format!(
+            "backups-per-host must be from {low} to {high}, not {backups}."
+        )));
+    }
     match file.freeze_seconds {
         Some(seconds) if !FREEZE_SECONDS.contains(&seconds) => {
             let (low, high) = (FREEZE_SECONDS.start(), FREEZE_SECONDS.end());
@@ -118,13 +134,15 @@ mod tests {
 
     #[test]
     fn options_go_before_the_file() {
-        let text = "listen = \"[::1]:1\"\nscratch = \"/file\"\nfreeze-seconds = 5";
+        let text = "listen = \"[::1]:1\"\nscratch = \"/file\"\nfreeze-seconds = 5\n\
+                    backups-per-host = 7";
         let listen = "127.0.0.1:2".parse().ok();
         let settings = gather(Some(text), Args { listen, ..nothing() }).expect("valid");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:2");
         let config = settings.engine(Path::new("/data"));
         assert_eq!(config.scratch_dir, Path::new("/file"));
         assert_eq!(config.freeze_budget, Duration::from_secs(5));
+        assert_eq!(config.backups_per_host, 7);
     }
 
     #[test]

@@ -109,9 +109,9 @@ fn policies() {
     prints(
         run("holdfast policy list --vault v1", script),
         expect![[r#"
-         Name            Backs up         Keeps           Items
-        ────────────────────────────────────────────────────────
-         DefaultPolicy   daily at 20:30   daily 30 days       2
+         Name            Backs up         Keeps           Next run               Items
+        ───────────────────────────────────────────────────────────────────────────────
+         DefaultPolicy   daily at 20:30   daily 30 days   2026-11-23 20:30:00Z       2
     "#]],
     );
     let one_path = format!("{path}/DefaultPolicy?");
@@ -124,6 +124,7 @@ fn policies() {
         Backs up:   daily at 20:30
         Keeps:      daily 30 days
         Time zone:  UTC
+        Next run:   2026-11-23 20:30:00Z
         Items:      2
     "#]],
     );
@@ -135,10 +136,10 @@ fn items() {
     prints(
         run("holdfast item list --vault v1", found_item(&path)),
         expect![[r#"
-         VM     VM's group   Policy          State       Last backup   Newest point
-        ────────────────────────────────────────────────────────────────────────────
-         web1   holdfast     DefaultPolicy   IRPending   -             -
-    "#]],
+             VM     VM's group   Policy          State       Last backup   Newest point   Next run
+            ───────────────────────────────────────────────────────────────────────────────────────────────────
+             web1   holdfast     DefaultPolicy   IRPending   -             -              2026-11-23 20:30:00Z
+        "#]],
     );
     prints(
         run("holdfast item show --vault v1 --item web1", found_item(&path)),
@@ -148,6 +149,7 @@ fn items() {
         Policy:      DefaultPolicy
         State:       IRPending
         Health:      Passed
+        Next run:    2026-11-23 20:30:00Z
     "#]],
     );
 }
