@@ -142,7 +142,7 @@ impl Engine {
     /// `ResourceNotFound`, `LastOwner`, or the ledger failed.
     pub fn delete_principal(&self, key: &str) -> Result<(), Fault> {
         let principal = self.principal(key)?;
-        self.world.ledger.delete_principal(principal.client_id).or_fault()?;
+        kept(self.world.ledger.delete_principal(principal.client_id))?;
         tracing::info!(name = principal.name, client = %principal.client_id, "principal deleted");
         Ok(())
     }
@@ -224,7 +224,7 @@ impl Engine {
     /// `RoleAssignmentNotFound`, `LastOwner`, or the ledger failed.
     pub fn unassign(&self, name: Uuid) -> Result<Assignment, Fault> {
         let held = self.assignment(name)?;
-        self.world.ledger.delete_assignment(name).or_fault()?;
+        kept(self.world.ledger.delete_assignment(name))?;
         let Assignment { principal, role, scope, .. } = &held;
         tracing::info!(%principal, role = role.name, ?scope, "role taken away");
         Ok(held)
@@ -241,6 +241,18 @@ impl Engine {
                 Scope::Vault { group: found.resource_group, vault }
             }
         })
+    }
+}
+
+/// The outcome of a change that may not take the last Owner away, in Azure's words.
+fn kept(changed: Result<(), LedgerError>) -> Result<(), Fault> {
+    match changed {
+        Err(LedgerError::LastOwner) => {
+            let message = "Cannot delete the last RBAC admin assignment: nobody else is Owner of \
+                           the subscription.";
+            Err(Fault::new(Code::LastOwner, message))
+        }
+        changed => changed.or_fault(),
     }
 }
 

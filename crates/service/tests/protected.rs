@@ -6,6 +6,7 @@ use model::fault::{Code, Fault};
 use model::item::{DiskSelection, Item, LastBackup, ProtectionState};
 use model::job::{Job, JobId, Operation, Status};
 use model::point::{Consistency, Point, PointDisk, PointId};
+use model::role::Scope;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -345,5 +346,27 @@ fn a_backups_expiry_must_be_a_time() {
         let body = json!({"properties": {
             "recoveryPointExpiryTimeInUTC": bad, "objectType": "IaasVMBackupRequest"}});
         check_error(&house.post(&path, &body), StatusCode::BAD_REQUEST, "BadRequest");
+    }
+}
+
+#[test]
+fn an_operation_is_told_only_to_who_may_read_its_vault() {
+    let house = protected();
+    house.make_vault("v2");
+    let own = Scope::Vault { group: "holdfast".to_owned(), vault: "v2".to_owned() };
+    let stranger = house.principal("stranger", &[("Owner", own)]);
+    let id = job_id(5);
+    for rest in [
+        format!("/backupOperations/{id}"),
+        format!("/backupOperationResults/{id}"),
+        format!("{ITEM}/operationsStatus/{id}"),
+        format!("{ITEM}/operationResults/{id}"),
+        format!("/backupJobs/{id}"),
+        format!("/backupJobs/{id}/operationResults/{id}"),
+    ] {
+        assert!(house.get(&house.vault("v1", &rest)).0.is_success(), "{rest}");
+        let answer = stranger.get(&house.vault("v1", &rest));
+        check_error(&answer, StatusCode::FORBIDDEN, "AuthorizationFailed");
+        assert_eq!(stranger.get(&house.vault("v2", &rest)).0, StatusCode::NOT_FOUND, "{rest}");
     }
 }
