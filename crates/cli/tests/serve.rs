@@ -136,3 +136,84 @@ fn the_secret_is_never_told() {
         assert_eq!(told.contains("AuthenticationFailed: "), wrong, "{told}");
     }
 }
+
+/// A program in place of the Azure CLI that writes down its arguments, and what the secret's file
+/// held.
+const FAKE_AZ: &str = r#"#!/bin/sh
+echo "$@" >> "$AZURE_CONFIG_DIR/argv"
+env >> "$AZURE_CONFIG_DIR/env"
+while [ $# -gt 0 ]; do
+    if [ "$1" = "--password" ]; then
+        cat "${2#@}" > "$AZURE_CONFIG_DIR/seen"
+        stat -c %a "${2#@}" > "$AZURE_CONFIG_DIR/mode"
+    fi
+    shift
+done
+echo "[]"
+"#;
+
+#[test]
+fn no_secret_reaches_the_log_or_an_argument() {
+    let dir = TempDir::new().expect("temporary directory");
+    let log = dir.path().join("log");
+    let data = dir.path().join("data");
+    let mut command = serve(&data);
+    command.env("HOLDFAST_LOG", "trace,rustls=info");
+    command.stderr(std::fs::File::create(&log).expect("made"));
+    let mut child = command.spawn().expect("starts");
+    let mut ready = String::new();
+    let stdout = child.stdout.take().expect("piped");
+    BufReader::new(stdout).read_line(&mut ready).expect("says something");
+    let service = Serve { child, dir: TempDir::new().expect("temporary directory"), ready };
+    let holdfast = |line: &str| {
+        let mut command = Command::new(HOLDFAST);
+        command.arg("--data").arg(&data).arg("--json").args(line.split_whitespace());
+        command.env("AZURE_CONFIG_DIR", dir.path().join("azure"));
+        let output = command.output().expect("runs");
+        assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
+        serde_json::from_slice::<Value>(&output.stdout).expect("one document")
+    };
+    let secret = |told: &Value| told["properties"]["clientSecret"].as_str().map(str::to_owned);
+    let made = secret(&holdfast("principal create tool")).expect("told once");
+    let new = secret(&holdfast("principal reset-secret tool")).expect("told once");
+    holdfast("role assign --principal tool --role Reader");
+    holdfast("role list");
+
+    let az = dir.path().join("az");
+    std::fs::write(&az, FAKE_AZ).expect("written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&az, executable).expect("set");
+    let told = holdfast(&format!("az-login --az {}", az.display())).to_string();
+    let seen = |name: &str| {
+        std::fs::read_to_string(dir.path().join("azure").join(name)).expect("written by az")
+    };
+    let text = std::fs::read(data.join("credentials.json")).expect("reads");
+    let document: Value = serde_json::from_slice(&text).expect("JSON");
+    let first = document["clientSecret"].as_str().expect("a secret").to_owned();
+    assert_eq!((seen("seen"), seen("mode").trim()), (first.clone(), "600"));
+    let left = std::fs::read_dir(dir.path().join("azure")).expect("listed").count();
+    assert_eq!(left, 5, "four files of the fake and the bundle: the secret's file is gone");
+
+    holdfast("principal delete tool");
+    drop(service);
+    let log = std::fs::read_to_string(&log).expect("text");
+    assert!(log.contains("DEBUG") && log.contains("resetSecret"), "the log tells enough: {log}");
+    for secret in [made, new, first] {
+        for (place, text) in
+            [("log", &log), ("answer", &told), ("argv", &seen("argv")), ("env", &seen("env"))]
+        {
+            assert!(!text.contains(&secret), "a secret is in the {place}");
+        }
+    }
+    // Access tokens, which begin like this, are secrets too.
+    assert!(!log.contains("eyJ"), "a token is in the log");
+}
+
+#[test]
+fn az_login_without_az_says_so() {
+    let serve = Serve::start();
+    let output = serve.run("az-login --az /nowhere/az");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.starts_with("AzureCliNotFound: ") && told.contains("--az"), "{told}");
+}

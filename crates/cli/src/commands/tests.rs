@@ -211,6 +211,7 @@ fn prints(ran: Ran, expected: Expect) {
     expected.assert_eq(&ran.out);
 }
 
+mod access;
 mod jobs;
 mod listing;
 mod policies;
