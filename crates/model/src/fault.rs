@@ -129,7 +129,7 @@ codes! {
     /// A request beyond the limits.
     RequestTooLarge = "RequestEntityTooLarge",
         "The request is larger than any real one.",
-        "Send at most 1 MiB of body and 8 KiB of URL.";
+        "Send at most 1 MiB of body, 8 KiB of URL and 64 KiB of headers.";
     /// A request that took too long.
     RequestTimedOut = "RequestTimeout",
         "The request took longer than 60 seconds to arrive or to be answered.",

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use engine::{Access, Engine};
 use jiff::Timestamp;
@@ -34,6 +34,9 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_BODY: usize = 1024 * 1024;
 /// The longest path with its query, in bytes.
 const MAX_URL: usize = 8 * 1024;
+/// The most bytes of a request's headers together. The server below refuses far more by itself, but
+/// not exactly so many: that depends on how they arrive.
+pub(crate) const MAX_HEADERS: usize = 64 * 1024;
 /// How many client secrets are checked at once: each check takes 19 MiB.
 const LOGINS: usize = 2;
 
@@ -170,6 +173,13 @@ fn read_url(parts: &Parts) -> Result<Url, Reply> {
     let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
     if length > MAX_URL {
         let message = format!("The URL has {length} bytes; at most {MAX_URL} are accepted.");
+        return Err(Reply::fault(&Fault::new(Code::RequestTooLarge, message)));
+    }
+    let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    let headers: usize = parts.headers.iter().map(size).sum();
+    if headers > MAX_HEADERS {
+        let message =
+            format!("The headers have {headers} bytes; at most {MAX_HEADERS} are accepted.");
         return Err(Reply::fault(&Fault::new(Code::RequestTooLarge, message)));
     }
     let bad = |path::Malformed(why)| {

@@ -69,8 +69,6 @@ use tokens::Tokens;
 const GRACE: Duration = Duration::from_secs(5);
 /// How often the age of the server's certificate and of the key for tokens is looked at.
 const AGE_CHECK: Duration = Duration::from_secs(6 * 60 * 60);
-/// The most bytes of a request's line and headers together.
-const MAX_HEADERS: usize = 64 * 1024;
 /// Threads that engine calls may block at once: more requests than that wait for one.
 const BLOCKING_THREADS: usize = 64;
 
@@ -203,9 +201,9 @@ async fn serve(
 ) -> io::Result<()> {
     let mut server = axum_server::from_tcp_rustls(listener, config)?.handle(handle);
     let http = server.http_builder();
-    http.http1().max_buf_size(MAX_HEADERS).header_read_timeout(front::REQUEST_TIMEOUT);
+    http.http1().max_buf_size(front::MAX_HEADERS).header_read_timeout(front::REQUEST_TIMEOUT);
     http.http2()
-        .max_header_list_size(MAX_HEADERS as u32)
+        .max_header_list_size(front::MAX_HEADERS as u32)
         .max_concurrent_streams(BLOCKING_THREADS as u32);
     let server = server.first_request_timeout(front::REQUEST_TIMEOUT);
     server.serve(front::router(service).into_make_service()).await

@@ -45,9 +45,10 @@ fn a_url_and_headers_have_their_limits() {
 
     let request = house.request(Method::GET, "/subscriptions");
     let response = request.header("x-padding", "z".repeat(70 * 1024)).send();
-    // A server may answer that, or end the connection.
+    // How they arrive decides who refuses them: the service, the server, or the connection's end.
     if let Ok(response) = response {
-        assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        let refused = [StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE];
+        assert!(refused.contains(&response.status()), "{response:?}");
     }
     assert_eq!(house.get("/subscriptions").0, StatusCode::OK, "it goes on");
 }
