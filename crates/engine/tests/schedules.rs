@@ -7,13 +7,16 @@ mod house;
 
 use std::time::Duration;
 
+use fabric::fake::NewDisk;
 use model::fault::Code;
 use model::item::{Item, ProtectionState};
 use model::job::{Job, Operation, Status};
 use model::policy::{Policy, Schedule};
 use model::vault::Vault;
+use model::vm::DiskFormat;
+use uuid::Uuid;
 
-use house::{House, NAME, VM};
+use house::{House, NAME, SIZE, VM};
 
 /// The vault's backup jobs that have ended, newest first, once there are `count` of them.
 #[track_caller]
@@ -132,6 +135,28 @@ fn a_run_that_finds_its_item_busy_is_recorded_and_caught_up_once() {
     assert_eq!(property(&jobs[0], "Scheduled Time in UTC"), "2026-11-23T20:30:00Z");
     a_while();
     backups(&house, &vault, 3);
+}
+
+#[test]
+fn a_host_has_no_more_backups_at_once_than_it_may() {
+    let house = House::with_one_disk();
+    let disk = NewDisk { target: "vda".to_owned(), size: SIZE, format: DiskFormat::Qcow2 };
+    house.host.add(Uuid::from_u128(0x33), "second", &[disk]);
+    let (vault, item) = house.protected();
+    let second = house.engine.enable(&vault, "holdfast", "second", "DefaultPolicy");
+    for item in [item, second.expect("enabled").0] {
+        seen(&house, &item);
+    }
+    let (reached, go) = house.hold_next_begin();
+    house.set_clock("2026-11-23T20:30:00Z");
+    reached.recv().expect("reached");
+    a_while();
+    let running = house.engine.jobs(&vault).expect("listed");
+    let running = running.iter().filter(|job| job.operation == Operation::Backup).count();
+    assert_eq!(running, 1, "the other one waits");
+    go.send(()).expect("it waits");
+    let jobs = backups(&house, &vault, 2);
+    assert!(jobs.iter().all(|job| job.status == Status::Completed), "{jobs:?}");
 }
 
 #[test]

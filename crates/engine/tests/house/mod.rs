@@ -322,6 +322,7 @@ fn start(
     let mut config = Config::new(dir.join("data"));
     config.run_dir = Some(dir.join("run"));
     config.scratch_dir = dir.join("scratch");
+    config.backups_per_host = 1;
     let other = other.clone();
     let connect = move |host: &model::host::Host| -> Arc<dyn Host> {
         match host.uri.as_str() {
