@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use engine::{Config, Engine, Ports};
+use engine::{Config, Engine, PointQuery, Ports};
 use fabric::fake::{FakeHost, NewDisk};
 use jiff::{SignedDuration, Timestamp};
 use model::host::Host;
@@ -144,7 +144,7 @@ fn multiply(engine: &Engine) -> Result<()> {
         })
         .collect::<Result<_, model::fault::Fault>>()?;
     let (_, first) = items.first().context("no items")?;
-    let point = ledger.points(first.id)?.into_iter().next().context("no point")?;
+    let point = ledger.points(PointQuery::of(first.id))?.into_iter().next().context("no point")?;
     let job = ledger.job(point.job)?.context("the point's job is gone")?;
     let mut next = 0;
     for (vault, item) in &items {

@@ -29,6 +29,7 @@ pub mod tags;
 pub mod tenancy;
 pub mod time;
 pub mod usage;
+pub mod validation;
 pub mod vault;
 pub mod vault_config;
 pub mod vm;

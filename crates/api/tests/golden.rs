@@ -126,6 +126,7 @@ fn facts<'a>(vault: &'a Vault, item: &'a Item) -> arm::item::Facts<'a> {
         policy_kind: Some(Kind::V2),
         next_run: None,
         warnings: &[],
+        now: at("2026-09-15T00:00:00Z"),
     }
 }
 

@@ -26,7 +26,7 @@ use model::job::{
 use model::point::PointId;
 use model::vault::Vault;
 use rules::job_life::Outcome;
-use rules::retain;
+use rules::{item_life, retain};
 
 use crate::Engine;
 use crate::faults::OrFault;
@@ -42,9 +42,11 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// `BadRequest` for a date in the past, `BackupInProgress`; the ledger failed. What goes wrong
+    /// `ItemClosed`, `ItemSoftDeleted` where the item is not backed up any more; `BadRequest` for a
+    /// date in the past, `BackupInProgress`; the ledger failed. What goes wrong
     /// later is in the job.
     pub fn backup_now(&self, item: &Item, retain_until: Option<Timestamp>) -> Result<JobId, Fault> {
+        item_life::may_back_up(item)?;
         let hold = retain::hold_end(retain_until, self.world.clock.now())
             .map_err(|error| Fault::new(Code::BadRequest, format!("{error}.")))?;
         begin(&self.world, item, Trigger::OnDemand { hold })

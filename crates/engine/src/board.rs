@@ -99,7 +99,7 @@ impl Board {
     pub(crate) fn cancel(&self, id: JobId) -> Result<(), Fault> {
         self.with(|board| {
             let Some(posted) = board.get_mut(&id) else {
-                return Err(not_cancelable("The job has ended."));
+                return Err(not_cancelable("it has ended"));
             };
             match job_life::cancel(posted.job.status, posted.past_the_last_moment) {
                 Ok(()) => {
@@ -108,11 +108,20 @@ impl Board {
                     Ok(())
                 }
                 Err(NoCancel::AlreadyCancelling) => Ok(()),
-                Err(NoCancel::Ended) => Err(not_cancelable("The job has ended.")),
+                Err(NoCancel::Ended) => Err(not_cancelable("it has ended")),
                 Err(NoCancel::PastTheLastMoment) => {
-                    Err(not_cancelable("The job can no longer be stopped: its work is in place."))
+                    Err(not_cancelable("it can no longer be stopped, for its work is in place"))
                 }
             }
+        })
+    }
+
+    /// Whether a request to stop would be heard.
+    pub(crate) fn may_cancel(&self, id: JobId) -> bool {
+        self.with(|board| {
+            let posted = board.get(&id);
+            posted
+                .is_some_and(|it| job_life::cancel(it.job.status, it.past_the_last_moment).is_ok())
         })
     }
 
@@ -135,7 +144,8 @@ impl Board {
     }
 }
 
-fn not_cancelable(message: &str) -> Fault {
+fn not_cancelable(why: &str) -> Fault {
+    let message = format!("The job is not in a cancelable state: {why}.");
     Fault::new(Code::JobNotCancelable, message)
 }
 

@@ -60,6 +60,8 @@ pub(crate) fn capitalised(text: &str) -> String {
 pub(crate) fn of_ledger(error: &LedgerError) -> Fault {
     let code = match error {
         LedgerError::ItemBusy { .. } => Code::BackupInProgress,
+        LedgerError::ItemChanged => Code::ConflictingOperation,
+        LedgerError::ItemClosed => Code::ItemClosed,
         LedgerError::VmTaken { .. } => Code::ProtectedInAnotherVault,
         LedgerError::PolicyInUse { .. } => Code::PolicyInUse,
         LedgerError::Missing => Code::ResourceNotFound,

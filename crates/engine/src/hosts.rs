@@ -190,7 +190,7 @@ impl Hosts {
     }
 
     /// Looks at all hosts now. What cannot be looked at shows in its status.
-    fn look(&self) {
+    pub(crate) fn look(&self) {
         for connected in self.all() {
             if let Err(error) = connected.look_for_request() {
                 tracing::warn!(host = connected.host.uri, %error, "the host cannot be reached");

@@ -1,25 +1,38 @@
 //! Jobs as others see them: what the ledger holds, and of running ones what they say now.
 
-use ledger::port::JobQuery;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use ledger::port::{JobQuery, PointQuery};
 use model::fault::{Code, Fault};
 use model::item::Item;
 use model::job::{Job, JobId};
 use model::point::{Point, PointId};
 use model::vault::Vault;
+use rules::job_life;
+use uuid::Uuid;
 
 use crate::Engine;
 use crate::faults::OrFault;
 
 impl Engine {
-    /// The vault's jobs, newest first, running ones with their progress.
+    /// The jobs that match, newest first, running ones with their progress.
+    ///
+    /// A running job's own word counts for its status: the ledger does not know yet that it is
+    /// being cancelled.
     ///
     /// # Errors
     ///
     /// The ledger failed.
-    pub fn jobs(&self, vault: &Vault) -> Result<Vec<Job>, Fault> {
-        let query = JobQuery { vault: Some(vault.id), ..JobQuery::default() };
-        let jobs = self.world.ledger.jobs(query).or_fault()?;
-        Ok(jobs.into_iter().map(|job| self.live(job)).collect())
+    pub fn jobs(&self, query: JobQuery) -> Result<Vec<Job>, Fault> {
+        let Some(status) = query.status.filter(|status| !status.has_ended()) else {
+            let jobs = self.world.ledger.jobs(query).or_fault()?;
+            return Ok(jobs.into_iter().map(|job| self.live(job)).collect());
+        };
+        let running = JobQuery { unfinished: true, status: None, limit: None, ..query };
+        let jobs = self.world.ledger.jobs(running).or_fault()?.into_iter();
+        let live = jobs.map(|job| self.live(job)).filter(|job| job.status == status);
+        Ok(live.take(query.limit.unwrap_or(usize::MAX)).collect())
     }
 
     /// One of the vault's jobs, with its progress if it runs.
@@ -41,17 +54,29 @@ impl Engine {
         if job.status.has_ended() {
             return job;
         }
-        self.world.board.job(job.id).unwrap_or(job)
+        let posted = self.world.board.job(job.id);
+        // One that is on the board no more has ended since the ledger was read.
+        posted.or_else(|| self.world.ledger.job(job.id).ok().flatten()).unwrap_or(job)
     }
 
     /// Asks a job to stop. It ends as `Cancelled` a little later, once it has cleaned up.
     ///
     /// # Errors
     ///
-    /// `ResourceNotFound`; `JobNotCancelable` where it has ended or is past the last moment.
+    /// `ResourceNotFound`; `JobNotCancelable` where it has ended, is past the last moment, or is of
+    /// a kind that cannot be cancelled.
     pub fn cancel(&self, vault: &Vault, id: JobId) -> Result<(), Fault> {
-        self.job(vault, id)?;
+        let job = self.job(vault, id)?;
+        if !job_life::can_be_cancelled(job.operation) {
+            let message = "Cancellation is not supported for this job type.";
+            return Err(Fault::new(Code::JobNotCancelable, message));
+        }
         self.world.board.cancel(id)
+    }
+
+    /// Whether a request to stop this job would be heard now.
+    pub fn may_cancel(&self, job: &Job) -> bool {
+        job_life::can_be_cancelled(job.operation) && self.world.board.may_cancel(job.id)
     }
 
     /// The item's recovery points, newest first.
@@ -60,7 +85,33 @@ impl Engine {
     ///
     /// The ledger failed.
     pub fn points(&self, item: &Item) -> Result<Vec<Point>, Fault> {
-        self.world.ledger.points(item.id).or_fault()
+        self.find_points(PointQuery::of(item.id))
+    }
+
+    /// The points that match, newest first.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn find_points(&self, query: PointQuery) -> Result<Vec<Point>, Fault> {
+        self.world.ledger.points(query).or_fault()
+    }
+
+    /// The items that these jobs work for, by their ids.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn items_of_jobs(&self, jobs: &[Job]) -> Result<HashMap<Uuid, Item>, Fault> {
+        let mut items = HashMap::new();
+        for job in jobs {
+            if let Entry::Vacant(place) = items.entry(job.item)
+                && let Some(item) = self.world.ledger.item(job.item).or_fault()?
+            {
+                place.insert(item);
+            }
+        }
+        Ok(items)
     }
 
     /// One of the item's recovery points.

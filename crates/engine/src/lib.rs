@@ -16,12 +16,14 @@ mod faults;
 mod groups;
 pub mod hosts;
 pub mod image;
+mod job_export;
 mod job_run;
 mod jobs;
 mod policies;
 mod protection;
 mod record;
 mod recover;
+mod refresh;
 mod repositories;
 pub mod restore;
 mod scheduler;
@@ -44,8 +46,10 @@ pub use access::{Access, NewAssignment};
 pub use config::Config;
 pub use data_dir::DataDirError;
 pub use hosts::{Connect, HostStatus};
+pub use ledger::port::{ItemQuery, JobQuery, PointQuery};
 pub use policies::Following;
 pub use restore::{ImageFormat, RestoreTarget};
+pub use rules::item_life::Wish;
 pub use rules::tags::Change as TagsChange;
 pub use rules::vault::{AlertsChange, Change as VaultChange};
 pub use vaults::{NewVault, Strictness, VaultUsage};
@@ -146,6 +150,7 @@ impl Engine {
             hosts: Hosts::new(ports.connect),
             tenancy_changes: Mutex::default(),
             scheduler: Scheduler::new(),
+            refreshes: refresh::Refreshes::default(),
             config,
         });
         recover::deleted_vaults(&world).map_err(StartError::Recovery)?;

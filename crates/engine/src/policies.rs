@@ -90,19 +90,25 @@ impl Engine {
         Calendar::of(policy).next_after(self.world.clock.now())
     }
 
-    /// What the item gets from its policy, if it has one.
+    /// What items of this vault get from their policies, if they have one; in the items' order.
     ///
     /// # Errors
     ///
     /// The ledger failed.
-    pub fn following(&self, item: &Item) -> Result<Option<Following>, Fault> {
-        let Some(name) = &item.policy else {
-            return Ok(None);
+    pub fn following(
+        &self,
+        vault: &Vault,
+        items: &[Item],
+    ) -> Result<Vec<Option<Following>>, Fault> {
+        let policies = self.policies(vault)?;
+        let runs: Vec<_> = policies.iter().map(|policy| self.next_run(policy)).collect();
+        let follows = |item: &Item| {
+            let name = item.policy.as_ref()?;
+            let named = |policy: &Policy| policy.name.eq_ignore_ascii_case(name);
+            let at = policies.iter().position(named)?;
+            let is_run = schedule::policy_of(item).is_ok();
+            Some(Following { kind: policies[at].kind, next_run: runs[at].filter(|_| is_run) })
         };
-        let policy = self.world.ledger.policy(item.vault, name).or_fault()?;
-        Ok(policy.map(|policy| Following {
-            kind: policy.kind,
-            next_run: schedule::policy_of(item).ok().and_then(|_| self.next_run(&policy)),
-        }))
+        Ok(items.iter().map(follows).collect())
     }
 }

@@ -1,17 +1,28 @@
-//! Protected items: enabling backup for a virtual machine, and finding what is protected.
+//! Protected items: what becomes of them, and finding what is protected.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::thread;
+
+use jiff::Timestamp;
 use ledger::LedgerError;
+use ledger::port::ItemQuery;
 use model::fault::{Code, Fault};
 use model::item::{DiskSelection, Item, ProtectionState};
 use model::job::{JobId, Operation};
 use model::vault::Vault;
 use model::vm::Vm;
+use rules::disks;
+use rules::item_life::{self, Change, Facts, Wish};
 use rules::protection::{self, Enable};
 use uuid::Uuid;
 
 use crate::Engine;
 use crate::faults::OrFault;
 use crate::job_run::{JobRun, NewJob};
+
+/// How often a change is decided anew because the item changed meanwhile.
+const CHANGE_TRIES: u32 = 5;
 
 impl Engine {
     /// The virtual machines that could be protected by this vault: those of its region that no
@@ -21,8 +32,8 @@ impl Engine {
     ///
     /// The ledger failed.
     pub fn protectable(&self, vault: &Vault) -> Result<Vec<Vm>, Fault> {
-        let protected: Vec<Uuid> =
-            self.world.ledger.items(None).or_fault()?.iter().map(|item| item.vm).collect();
+        let protected: HashSet<Uuid> =
+            self.world.ledger.protected_vms().or_fault()?.into_iter().collect();
         let here = |vm: &Vm| vm.region.eq_ignore_ascii_case(&vault.region);
         let mut vms = self.vms()?;
         vms.retain(|vm| here(vm) && !protected.contains(&vm.uuid));
@@ -42,13 +53,12 @@ impl Engine {
         Ok(vault.map(|vault| (vault, item)))
     }
 
-    /// Enables backup for a virtual machine, or gives its item another policy. Its new item has no
-    /// recovery point yet. The job has ended when this returns.
+    /// Enables backup for a virtual machine, or gives its item another policy; all its disks, or
+    /// those that were selected before. See [`Engine::protect`].
     ///
     /// # Errors
     ///
-    /// `ResourceNotFound` for an unknown VM or policy, `InvalidConfigureProtection` for a VM of
-    /// another region, `ProtectedInAnotherVault`; the ledger failed.
+    /// As [`Engine::protect`].
     pub fn enable(
         &self,
         vault: &Vault,
@@ -56,25 +66,192 @@ impl Engine {
         vm_name: &str,
         policy: &str,
     ) -> Result<(Item, JobId), Fault> {
-        let policy = self.policy(vault, policy)?;
+        self.protect(vault, vm_group, vm_name, policy, None)
+    }
+
+    /// Enables backup for a virtual machine, or, where the vault has its item already, gives that
+    /// another policy and selection of disks, and resumes its protection if it was stopped. A new
+    /// item has no recovery point yet. The job has ended when this returns.
+    ///
+    /// An item is changed without a look at its machine, which may be away, unless disks are
+    /// selected.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFound` for an unknown VM or policy; `InvalidConfigureProtection` for a VM of
+    /// another region, for disks that it does not have, and where the item of this name protects an
+    /// earlier machine; `ProtectedInAnotherVault`; `ItemSoftDeleted`; the ledger failed.
+    pub fn protect(
+        &self,
+        vault: &Vault,
+        vm_group: &str,
+        vm_name: &str,
+        policy: &str,
+        disks: Option<DiskSelection>,
+    ) -> Result<(Item, JobId), Fault> {
+        let policy = self.policy(vault, policy)?.name;
+        let item = self.world.ledger.item_named(vault.id, vm_group, vm_name).or_fault()?;
+        if let Some(item) = item {
+            self.is_still(&item)?;
+            self.has_disks(&item, disks.as_ref())?;
+            return self.change_item(vault, item, &Wish::Protect { policy, disks });
+        }
         let vm = self.vm(vm_group, vm_name)?;
         let protected = self.protection_of(&vm)?;
         let by = protected.as_ref().map(|(vault, _)| (vault.id, vault.name.as_str()));
-        let item = match (protection::enable(vault, &vm, by)?, &protected) {
-            (Enable::Update, Some((_, item))) => Item { policy: Some(policy.name), ..item.clone() },
-            _ => self.new_item(vault, &vm, policy.name),
-        };
-        if protected.is_some() {
-            self.world.ledger.update_item(&item).or_fault()?;
-        } else {
-            self.create_item(&item, &vm)?;
+        let enable = protection::enable(vault, &vm, by)?;
+        disks::check(&vm.name, &vm.disks, disks.as_ref().unwrap_or(&DiskSelection::All))?;
+        match (enable, protected) {
+            // It was enabled under another name.
+            (Enable::Update, Some((_, item))) => {
+                self.change_item(vault, item, &Wish::Protect { policy, disks })
+            }
+            _ => {
+                let item = self.new_item(vault, &vm, policy, disks.unwrap_or_default());
+                self.create_item(&item, &vm)?;
+                self.world.scheduler.changed();
+                let job = JobRun::record_done(&self.world, configured(&item))?;
+                Ok((item, job))
+            }
         }
-        self.world.scheduler.changed();
-        let job = self.configured(vault, &item)?;
-        Ok((item, job))
     }
 
-    fn new_item(&self, vault: &Vault, vm: &Vm, policy: String) -> Item {
+    /// Whether a virtual machine could be protected by this vault, under this policy if one is
+    /// named. Gives what its operator should know although it could. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::protect`].
+    pub fn validate(
+        &self,
+        vault: &Vault,
+        vm_group: &str,
+        vm_name: &str,
+        policy: Option<&str>,
+    ) -> Result<Option<Fault>, Fault> {
+        policy.map(|policy| self.policy(vault, policy)).transpose()?;
+        let vm = self.vm(vm_group, vm_name)?;
+        let protected = self.protection_of(&vm)?;
+        let by = protected.as_ref().map(|(vault, _)| (vault.id, vault.name.as_str()));
+        protection::enable(vault, &vm, by)?;
+        if let Some((_, item)) = &protected {
+            item_life::may_restore(item)?;
+        }
+        Ok(protection::advice(&vm))
+    }
+
+    /// Stops an item's protection, brings it back, or deletes it. The job has ended when this
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// See [`item_life::change`]; `BackupInProgress` while a backup runs; the ledger failed.
+    pub fn change(&self, vault: &Vault, item: Item, wish: &Wish) -> Result<JobId, Fault> {
+        self.change_item(vault, item, wish).map(|(_, job)| job)
+    }
+
+    fn change_item(&self, vault: &Vault, item: Item, wish: &Wish) -> Result<(Item, JobId), Fault> {
+        let mut before = item;
+        for _ in 0..CHANGE_TRIES {
+            let points = self.world.ledger.count_points(before.id).or_fault()?;
+            let facts = self.facts(vault, points);
+            let Change { after, operation, idle } = item_life::change(&before, wish, facts)?;
+            let mut new = NewJob { operation, ..configured(&after) };
+            if operation == Operation::DeleteBackupData {
+                new.properties.push(("Number of Recovery Points".to_owned(), points.to_string()));
+            }
+            let job = JobRun::done(&self.world, new);
+            match self.world.ledger.change_item(&before, &after, &job, idle) {
+                Ok(()) => {
+                    tracing::info!(
+                        vault = %vault.name, vm = after.vm_name, job = %job.id,
+                        "{}", operation.azure_name()
+                    );
+                    self.world.scheduler.changed();
+                    self.give_up_chain(&before, &after);
+                    return Ok((after, job.id));
+                }
+                // A backup may have ended meanwhile: decide again on what there is now.
+                Err(LedgerError::ItemChanged) => {
+                    before = self.world.ledger.item(before.id).or_fault()?.unwrap_or(before);
+                }
+                Err(error) => return Err(error).or_fault(),
+            }
+        }
+        Err(LedgerError::ItemChanged).or_fault()
+    }
+
+    fn facts(&self, vault: &Vault, points: u64) -> Facts {
+        let soft_delete = &vault.settings.soft_delete;
+        Facts {
+            points,
+            immutable: vault.settings.immutability.is_on(),
+            soft_delete_days: if soft_delete.is_on() { soft_delete.days } else { 0 },
+            now: self.world.clock.now(),
+        }
+    }
+
+    /// Deletes the checkpoint of a chain that nothing will be read from any more, in the
+    /// background: a hypervisor may take its time. One that cannot be deleted now, as of a machine
+    /// that is off, is deleted with the next recovery of its host, or by the next backup.
+    fn give_up_chain(&self, before: &Item, after: &Item) {
+        let Some(chain) = before.chain.clone().filter(|_| after.chain.is_none()) else {
+            return;
+        };
+        let (world, vm, name) = (Arc::clone(&self.world), before.vm, before.vm_name.clone());
+        let forget = move || {
+            let forgotten = world.hosts.host_of(vm, &name).and_then(|host| {
+                host.hypervisor.forget_checkpoint(vm, &chain.checkpoint).or_fault()
+            });
+            match forgotten {
+                Ok(()) => tracing::info!(vm = name, checkpoint = chain.checkpoint, "given up"),
+                Err(fault) => {
+                    tracing::warn!(vm = name, checkpoint = chain.checkpoint, "stays: {fault}");
+                }
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("forget".to_owned()).spawn(forget) {
+            tracing::warn!(%error, "no thread for giving up a checkpoint");
+        }
+    }
+
+    /// Whether the machine of the item's name, if there is one, is the one that it protects.
+    fn is_still(&self, item: &Item) -> Result<(), Fault> {
+        let named = |vm: &Vm| {
+            vm.resource_group.eq_ignore_ascii_case(&item.vm_resource_group)
+                && vm.name.eq_ignore_ascii_case(&item.vm_name)
+        };
+        match self.vms()?.into_iter().find(named).filter(|vm| vm.uuid != item.vm) {
+            None => Ok(()),
+            Some(vm) => {
+                let message = format!(
+                    "The vault protects an earlier virtual machine '{}' ({}); the one that has its \
+                     name now is another one ({}). Give it another name, or protect it in another \
+                     vault.",
+                    item.vm_name, item.vm, vm.uuid
+                );
+                Err(Fault::new(Code::InvalidConfigureProtection, message))
+            }
+        }
+    }
+
+    /// Whether the item's machine has the disks that are selected.
+    fn has_disks(&self, item: &Item, disks: Option<&DiskSelection>) -> Result<(), Fault> {
+        let Some(selection) = disks.filter(|disks| **disks != DiskSelection::All) else {
+            return Ok(());
+        };
+        let vm = self.vms()?.into_iter().find(|vm| vm.uuid == item.vm).ok_or_else(|| {
+            let message = format!(
+                "Virtual machine '{}' is on none of the hosts that can be reached, so its disks \
+                 cannot be selected.",
+                item.vm_name
+            );
+            Fault::new(Code::VmNotFound, message)
+        })?;
+        disks::check(&vm.name, &vm.disks, selection)
+    }
+
+    fn new_item(&self, vault: &Vault, vm: &Vm, policy: String, disks: DiskSelection) -> Item {
         Item {
             id: model::seed::new_uuid(self.world.seed.as_ref()),
             vault: vault.id,
@@ -84,7 +261,7 @@ impl Engine {
             policy: Some(policy),
             state: ProtectionState::IrPending,
             deletion: None,
-            disks: DiskSelection::All,
+            disks,
             last_backup: None,
             chain: None,
             created_at: self.world.clock.now(),
@@ -105,23 +282,6 @@ impl Engine {
         }
     }
 
-    fn configured(&self, vault: &Vault, item: &Item) -> Result<JobId, Fault> {
-        let properties = vec![
-            ("VM Name".to_owned(), item.vm_name.clone()),
-            ("Policy Name".to_owned(), item.policy.clone().unwrap_or_default()),
-        ];
-        let new = NewJob {
-            vault: vault.id,
-            item: item.id,
-            operation: Operation::ConfigureBackup,
-            point: None,
-            retain_until: None,
-            tasks: &[],
-            properties,
-        };
-        JobRun::record_done(&self.world, new)
-    }
-
     /// The vault's items, by the VM's name.
     ///
     /// # Errors
@@ -131,17 +291,42 @@ impl Engine {
         self.world.ledger.items(Some(vault.id)).or_fault()
     }
 
+    /// The items of a vault that match, by the VM's name.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn find_items(&self, query: &ItemQuery) -> Result<Vec<Item>, Fault> {
+        self.world.ledger.find_items(query).or_fault()
+    }
+
+    /// How many of the vault's items follow each policy that any follows.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn items_per_policy(&self, vault: &Vault) -> Result<Vec<(String, u64)>, Fault> {
+        self.world.ledger.items_per_policy(vault.id).or_fault()
+    }
+
+    /// When the newest point of each of these items was taken, in their order.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn newest_points(&self, items: &[Item]) -> Result<Vec<Option<Timestamp>>, Fault> {
+        let ids: Vec<Uuid> = items.iter().map(|item| item.id).collect();
+        self.world.ledger.newest_points(&ids).or_fault()
+    }
+
     /// The vault's item for the VM of this name in this group, both in any case of letters.
     ///
     /// # Errors
     ///
     /// `ItemNotFound`, or the ledger failed.
     pub fn item(&self, vault: &Vault, vm_group: &str, vm_name: &str) -> Result<Item, Fault> {
-        let matches = |item: &Item| {
-            item.vm_resource_group.eq_ignore_ascii_case(vm_group)
-                && item.vm_name.eq_ignore_ascii_case(vm_name)
-        };
-        self.items(vault)?.into_iter().find(matches).ok_or_else(|| {
+        let found = self.world.ledger.item_named(vault.id, vm_group, vm_name).or_fault()?;
+        found.ok_or_else(|| {
             let message = format!(
                 "Virtual machine '{vm_name}' of resource group '{vm_group}' is not protected by \
                  vault '{}'.",
@@ -149,5 +334,22 @@ impl Engine {
             );
             Fault::new(Code::ItemNotFound, message)
         })
+    }
+}
+
+/// The job of an item that is configured.
+fn configured(item: &Item) -> NewJob<'static> {
+    let mut properties = vec![("VM Name".to_owned(), item.vm_name.clone())];
+    if let Some(policy) = &item.policy {
+        properties.push(("Policy Name".to_owned(), policy.clone()));
+    }
+    NewJob {
+        vault: item.vault,
+        item: item.id,
+        operation: Operation::ConfigureBackup,
+        point: None,
+        retain_until: None,
+        tasks: &[],
+        properties,
     }
 }

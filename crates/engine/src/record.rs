@@ -106,9 +106,10 @@ pub(crate) fn chain(point: PointId, record: &PointRecord) -> Option<Chain> {
 /// The item after a backup job has ended.
 pub(crate) fn after_backup(item: Item, job: &Job) -> Item {
     let through = matches!(job.status, Status::Completed | Status::CompletedWithWarnings);
+    let first = through && item.state == ProtectionState::IrPending;
     let last = LastBackup { status: job.status, at: job.started_at, error: job.error.clone() };
     Item {
-        state: if through { ProtectionState::Protected } else { item.state },
+        state: if first { ProtectionState::Protected } else { item.state },
         last_backup: Some(last),
         ..item
     }

@@ -20,7 +20,7 @@ use model::point::{Point, PointId};
 use model::vault::Vault;
 use model::vm::DiskFormat;
 use repo::{Flow, Progress, RepoError, Repository, Transfer};
-use rules::naming;
+use rules::{item_life, naming};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::Engine;
@@ -98,9 +98,11 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// `ResourceNotFound` for an unknown point; `RestoreTargetInvalid` for a directory or name that
-    /// cannot be used; the ledger failed. What goes wrong later is in the job.
+    /// `ItemSoftDeleted`; `ResourceNotFound` for an unknown point; `RestoreTargetInvalid` for a
+    /// directory or name that cannot be used; the ledger failed. What goes wrong later is in the
+    /// job.
     pub fn restore(&self, item: &Item, point: PointId, to: RestoreTarget) -> Result<JobId, Fault> {
+        item_life::may_restore(item)?;
         let point = self.point(item, point)?;
         let vault = self.world.ledger.vault(item.vault).or_fault()?.ok_or_else(|| {
             Fault::new(Code::ResourceNotFound, "The item's vault is not in the ledger.")

@@ -228,11 +228,7 @@ impl Engine {
     }
 
     fn find_vault(&self, group: &str, name: &str) -> Result<Option<Vault>, Fault> {
-        let matches = |vault: &Vault| {
-            vault.resource_group.eq_ignore_ascii_case(group)
-                && vault.name.as_str().eq_ignore_ascii_case(name)
-        };
-        Ok(self.vaults()?.into_iter().find(matches))
+        self.world.ledger.vault_named(group, name).or_fault()
     }
 
     /// What the operator should know about a vault, in sentences.

@@ -11,6 +11,7 @@ use model::seed::Seed;
 use crate::board::Board;
 use crate::config::Config;
 use crate::hosts::Hosts;
+use crate::refresh::Refreshes;
 use crate::repositories::Repositories;
 use crate::scheduler::Scheduler;
 
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub(crate) board: Board,
     pub(crate) repositories: Repositories,
     pub(crate) hosts: Hosts,
+    pub(crate) refreshes: Refreshes,
     pub(crate) scheduler: Arc<Scheduler>,
     /// Held while vaults, resource groups and hosts are made or deleted, so that none of them is
     /// made in one that is being deleted. It guards no value, only that order.

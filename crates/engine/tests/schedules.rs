@@ -7,6 +7,7 @@ mod house;
 
 use std::time::Duration;
 
+use engine::JobQuery;
 use fabric::fake::NewDisk;
 use model::fault::Code;
 use model::item::{Item, ProtectionState};
@@ -18,12 +19,17 @@ use uuid::Uuid;
 
 use house::{House, NAME, SIZE, VM};
 
+/// All jobs of a vault.
+fn of(vault: &Vault) -> JobQuery {
+    JobQuery { vault: Some(vault.id), ..JobQuery::default() }
+}
+
 /// The vault's backup jobs that have ended, newest first, once there are `count` of them.
 #[track_caller]
 fn backups(house: &House, vault: &Vault, count: usize) -> Vec<Job> {
     let mut jobs = Vec::new();
     for _ in 0..2000 {
-        jobs = house.engine.jobs(vault).expect("listed");
+        jobs = house.engine.jobs(of(vault)).expect("listed");
         jobs.retain(|job| job.operation == Operation::Backup);
         if jobs.len() >= count && jobs.iter().all(|job| job.status.has_ended()) {
             assert_eq!(jobs.len(), count, "{jobs:?}");
@@ -60,7 +66,8 @@ fn property<'a>(job: &'a Job, name: &str) -> &'a str {
 fn a_daily_policy_starts_its_backups_the_initial_one_included() {
     let house = House::with_one_disk();
     let (vault, item) = house.protected();
-    let following = house.engine.following(&item).expect("read").expect("has a policy");
+    let following =
+        house.engine.following(&vault, &[item.clone()]).expect("read")[0].expect("has a policy");
     assert_eq!(following.next_run, "2026-11-23T20:30:00Z".parse().ok());
     seen(&house, &item);
     house.set_clock("2026-11-23T20:29:00Z");
@@ -114,7 +121,7 @@ fn a_run_that_finds_its_item_busy_is_recorded_and_caught_up_once() {
     reached.recv().expect("reached");
     house.set_clock("2026-11-23T20:30:00Z");
     let overlap = || {
-        let jobs = house.engine.jobs(&vault).expect("listed");
+        let jobs = house.engine.jobs(of(&vault)).expect("listed");
         jobs.into_iter().find(|job| job.status == Status::Failed)
     };
     for _ in 0..1000 {
@@ -127,7 +134,7 @@ fn a_run_that_finds_its_item_busy_is_recorded_and_caught_up_once() {
     let error = overlap.error.as_ref().expect("failed");
     assert_eq!(error.code, Code::BackupInProgress);
     a_while();
-    assert_eq!(house.engine.jobs(&vault).expect("listed").len(), 3, "and recorded only once");
+    assert_eq!(house.engine.jobs(of(&vault)).expect("listed").len(), 3, "and recorded only once");
     go.send(()).expect("it waits");
     let jobs = backups(&house, &vault, 3);
     assert_eq!(jobs[2].id, running);
@@ -151,7 +158,7 @@ fn a_host_has_no_more_backups_at_once_than_it_may() {
     house.set_clock("2026-11-23T20:30:00Z");
     reached.recv().expect("reached");
     a_while();
-    let running = house.engine.jobs(&vault).expect("listed");
+    let running = house.engine.jobs(of(&vault)).expect("listed");
     let running = running.iter().filter(|job| job.operation == Operation::Backup).count();
     assert_eq!(running, 1, "the other one waits");
     go.send(()).expect("it waits");
@@ -169,7 +176,7 @@ fn an_item_whose_protection_is_stopped_is_not_backed_up() {
     house.set_clock("2026-11-23T20:30:00Z");
     a_while();
     backups(&house, &vault, 0);
-    assert_eq!(house.engine.following(&stopped), Ok(None));
+    assert_eq!(house.engine.following(&vault, &[stopped]), Ok(vec![None]));
 }
 
 #[test]

@@ -362,6 +362,12 @@ impl Host for FakeHost {
         }
     }
 
+    fn forget_checkpoint(&self, domain: Uuid, name: &str) -> Result<(), FabricError> {
+        self.reach()?;
+        self.lock().machine(domain)?.delete_checkpoint(name);
+        Ok(())
+    }
+
     fn agent(&self, domain: Uuid, _: &str, _: Duration) -> Result<String, FabricError> {
         self.reach()?;
         match self.lock().machine(domain)?.power {

@@ -90,6 +90,15 @@ pub trait Host: Send + Sync {
     fn end_left_over(&self, domain: Uuid, scope: &RecoverScope)
     -> Result<Vec<String>, FabricError>;
 
+    /// Deletes one of Holdfast's checkpoints, for a domain that is to be read incrementally no
+    /// more: its record of changes costs the guest. Done also where there is no such checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`FabricError::DomainGone`]; [`FabricError::Other`] where the hypervisor cannot do it now,
+    /// such as for a domain that is powered off. [`Host::recover`] then deletes it one day.
+    fn forget_checkpoint(&self, domain: Uuid, name: &str) -> Result<(), FabricError>;
+
     /// One guest agent command, as JSON, and its answer. Writes of more than 128 KiB would hang
     /// the channel and are refused.
     ///

@@ -16,7 +16,9 @@ use model::vm::{AgentState, PowerState};
 use uuid::Uuid;
 
 use crate::error::FabricError;
-use crate::host::{Capture, CapturePlan, Domain, Host, HostEvent, NewDomain, RecoverScope};
+use crate::host::{
+    CHECKPOINT_PREFIX, Capture, CapturePlan, Domain, Host, HostEvent, NewDomain, RecoverScope,
+};
 use crate::xml::{domain, rebuild};
 
 mod capture;
@@ -265,6 +267,14 @@ impl Host for LibvirtHost {
         scope: &RecoverScope,
     ) -> Result<Vec<String>, FabricError> {
         recover::one(&self.shared, domain, scope)
+    }
+
+    fn forget_checkpoint(&self, domain: Uuid, name: &str) -> Result<(), FabricError> {
+        let known = self.shared.checkpoints(domain)?;
+        if !name.starts_with(CHECKPOINT_PREFIX) || !known.iter().any(|(it, _)| it == name) {
+            return Ok(());
+        }
+        self.shared.delete_checkpoint(domain, name, false)
     }
 
     fn agent(&self, domain: Uuid, command: &str, limit: Duration) -> Result<String, FabricError> {

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use model::host::Host;
 use model::item::Item;
-use model::job::{Job, JobId};
+use model::job::{Job, JobId, Operation, Status};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
@@ -33,6 +33,12 @@ pub enum LedgerError {
         /// The job that has not ended.
         job: JobId,
     },
+    /// The item is not what the change started from: somebody else changed it.
+    #[error("the item was changed by somebody else at the same moment")]
+    ItemChanged,
+    /// The item's protection is stopped, or it is deleted.
+    #[error("the item is not backed up any more")]
+    ItemClosed,
     /// A host with this URI is already registered.
     #[error("a host with this URI is already registered")]
     HostTaken,
@@ -98,6 +104,55 @@ pub struct JobQuery {
     pub item: Option<Uuid>,
     /// Only those that have not ended.
     pub unfinished: bool,
+    /// Only those in this status.
+    pub status: Option<Status>,
+    /// Only those that do this.
+    pub operation: Option<Operation>,
+    /// Only those that began then or later.
+    pub from: Option<Timestamp>,
+    /// Only those that began then or earlier.
+    pub to: Option<Timestamp>,
+    /// Only those that come after this one in the list; none, where it is not in the ledger.
+    pub after: Option<JobId>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// Which items of a vault to list.
+#[derive(Debug, Clone, Default)]
+pub struct ItemQuery {
+    /// The vault.
+    pub vault: Uuid,
+    /// Only those whose VM has this name, in any case of letters.
+    pub vm_name: Option<String>,
+    /// Only those under this policy, by its name in any case of letters.
+    pub policy: Option<String>,
+    /// Only those that come after this VM's name and this item's id in the list.
+    pub after: Option<(String, Uuid)>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// Which points of an item to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PointQuery {
+    /// The item.
+    pub item: Uuid,
+    /// Only those taken then or later.
+    pub from: Option<Timestamp>,
+    /// Only those taken then or earlier.
+    pub to: Option<Timestamp>,
+    /// Only those that come after a point of this moment and id in the list.
+    pub after: Option<(Timestamp, PointId)>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+impl PointQuery {
+    /// All of an item's points.
+    pub fn of(item: Uuid) -> Self {
+        Self { item, ..Self::default() }
+    }
 }
 
 /// Durable records.
@@ -169,6 +224,8 @@ pub trait Ledger: Send + Sync {
     fn vaults(&self) -> Result<Vec<Vault>, LedgerError>;
     /// The vault with this id.
     fn vault(&self, id: Uuid) -> Result<Option<Vault>, LedgerError>;
+    /// The vault of this name in this resource group, both in any case of letters.
+    fn vault_named(&self, group: &str, name: &str) -> Result<Option<Vault>, LedgerError>;
 
     /// Adds or replaces a policy, by vault and name (in any case of letters).
     fn put_policy(&self, policy: &Policy) -> Result<(), LedgerError>;
@@ -188,13 +245,32 @@ pub trait Ledger: Send + Sync {
     fn update_item(&self, item: &Item) -> Result<(), LedgerError>;
     /// All items, or those of one vault, by the VM's name.
     fn items(&self, vault: Option<Uuid>) -> Result<Vec<Item>, LedgerError>;
+    /// A vault's items that match, by the VM's name and the item's id.
+    fn find_items(&self, query: &ItemQuery) -> Result<Vec<Item>, LedgerError>;
+    /// How many of a vault's items follow each policy that any follows.
+    fn items_per_policy(&self, vault: Uuid) -> Result<Vec<(String, u64)>, LedgerError>;
+    /// The virtual machines that have an item in any vault.
+    fn protected_vms(&self) -> Result<Vec<Uuid>, LedgerError>;
+    /// A vault's item for the VM of this group and name, both in any case of letters.
+    fn item_named(&self, vault: Uuid, group: &str, vm: &str) -> Result<Option<Item>, LedgerError>;
     /// The item with this id.
     fn item(&self, id: Uuid) -> Result<Option<Item>, LedgerError>;
     /// The item that protects this virtual machine, in whatever vault.
     fn item_of_vm(&self, vm: Uuid) -> Result<Option<Item>, LedgerError>;
 
-    /// Adds a job. Fails with `ItemBusy` where it is a backup and the item has a backup job that
-    /// has not ended.
+    /// Changes an item's protection and records the job that did. Fails with `ItemChanged` where
+    /// the item is no longer `before`; with `ItemBusy` where it must be `idle` and has a backup job
+    /// that has not ended.
+    fn change_item(
+        &self,
+        before: &Item,
+        after: &Item,
+        job: &Job,
+        idle: bool,
+    ) -> Result<(), LedgerError>;
+
+    /// Adds a job. For an unended backup job: fails with `ItemBusy` where the item has another one,
+    /// and with `ItemClosed` where its protection is stopped or it is deleted.
     fn create_job(&self, job: &Job) -> Result<(), LedgerError>;
     /// Adds the job of a run of its item's policy, with which the item's runs are settled up to
     /// when this one was due. Fails as `create_job` does, and then settles nothing.
@@ -216,8 +292,12 @@ pub trait Ledger: Send + Sync {
     fn record_backup(&self, point: &Point, item: &Item, job: &Job) -> Result<(), LedgerError>;
     /// Adds a point that no job recorded, or replaces it where the item has it already.
     fn put_point(&self, point: &Point) -> Result<(), LedgerError>;
-    /// An item's points, newest first.
-    fn points(&self, item: Uuid) -> Result<Vec<Point>, LedgerError>;
+    /// An item's points that match, newest first.
+    fn points(&self, query: PointQuery) -> Result<Vec<Point>, LedgerError>;
+    /// How many points an item has.
+    fn count_points(&self, item: Uuid) -> Result<u64, LedgerError>;
+    /// When the newest point of each of these items was taken, in their order.
+    fn newest_points(&self, items: &[Uuid]) -> Result<Vec<Option<Timestamp>>, LedgerError>;
     /// The point with this id.
     fn point(&self, id: PointId) -> Result<Option<Point>, LedgerError>;
 }

@@ -18,6 +18,7 @@
 //! - **L4. A record that cannot be read is `Damaged`**, with its table and key; never a panic,
 //!   never a default in its place.
 //! - **L5. Lists cost what they answer:** none scans a table of points or jobs, and none sorts.
+//!   A page costs what is on it, wherever in the list it is.
 
 use std::path::Path;
 
@@ -33,7 +34,7 @@ use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
 
-use crate::port::{JobQuery, Ledger, LedgerError};
+use crate::port::{ItemQuery, JobQuery, Ledger, LedgerError, PointQuery};
 
 mod hosts;
 mod items;
@@ -186,6 +187,10 @@ impl Ledger for SqliteLedger {
         self.pool.read(|db| vaults::get(db, id))
     }
 
+    fn vault_named(&self, group: &str, name: &str) -> Result<Option<Vault>, LedgerError> {
+        self.pool.read(|db| vaults::named(db, group, name))
+    }
+
     fn put_policy(&self, policy: &Policy) -> Result<(), LedgerError> {
         self.pool.write(|db| policies::put(db, policy))
     }
@@ -218,12 +223,47 @@ impl Ledger for SqliteLedger {
         self.pool.read(|db| items::list(db, vault))
     }
 
+    fn find_items(&self, query: &ItemQuery) -> Result<Vec<Item>, LedgerError> {
+        self.pool.read(|db| items::find(db, query))
+    }
+
+    fn items_per_policy(&self, vault: Uuid) -> Result<Vec<(String, u64)>, LedgerError> {
+        self.pool.read(|db| items::per_policy(db, vault))
+    }
+
+    fn protected_vms(&self) -> Result<Vec<Uuid>, LedgerError> {
+        self.pool.read(items::vms)
+    }
+
+    fn item_named(&self, vault: Uuid, group: &str, vm: &str) -> Result<Option<Item>, LedgerError> {
+        self.pool.read(|db| items::named(db, vault, group, vm))
+    }
+
     fn item(&self, id: Uuid) -> Result<Option<Item>, LedgerError> {
         self.pool.read(|db| items::get(db, id))
     }
 
     fn item_of_vm(&self, vm: Uuid) -> Result<Option<Item>, LedgerError> {
         self.pool.read(|db| items::of_vm(db, vm))
+    }
+
+    fn change_item(
+        &self,
+        before: &Item,
+        after: &Item,
+        job: &Job,
+        idle: bool,
+    ) -> Result<(), LedgerError> {
+        self.pool.write(|db| {
+            if items::get(db, before.id)?.as_ref() != Some(before) {
+                return Err(LedgerError::ItemChanged);
+            }
+            if idle && let Some(busy) = jobs::running_backup(db, before.id)? {
+                return Err(LedgerError::ItemBusy { job: busy.id });
+            }
+            items::update(db, after)?;
+            jobs::create(db, job)
+        })
     }
 
     fn create_job(&self, job: &Job) -> Result<(), LedgerError> {
@@ -269,8 +309,16 @@ impl Ledger for SqliteLedger {
         self.pool.write(|db| points::put(db, point))
     }
 
-    fn points(&self, item: Uuid) -> Result<Vec<Point>, LedgerError> {
-        self.pool.read(|db| points::list(db, item))
+    fn points(&self, query: PointQuery) -> Result<Vec<Point>, LedgerError> {
+        self.pool.read(|db| points::list(db, query))
+    }
+
+    fn count_points(&self, item: Uuid) -> Result<u64, LedgerError> {
+        self.pool.read(|db| points::count(db, item))
+    }
+
+    fn newest_points(&self, items: &[Uuid]) -> Result<Vec<Option<Timestamp>>, LedgerError> {
+        self.pool.read(|db| points::newest(db, items))
     }
 
     fn point(&self, id: PointId) -> Result<Option<Point>, LedgerError> {

@@ -1,12 +1,11 @@
 //! The contract of the ledger port. Method: every example is a function over `&dyn Ledger` and runs
-//! on a fresh ledger of every implementation in [`IMPLEMENTATIONS`]; a new implementation joins by
-//! one line there.
+//! on a fresh ledger of every implementation in [`ledgers::IMPLEMENTATIONS`]; a new implementation
+//! joins by one line there.
 
 use std::sync::Barrier;
 
 use jiff::Timestamp;
-use ledger::port::JobQuery;
-use ledger::sqlite::SqliteLedger;
+use ledger::port::{JobQuery, PointQuery};
 use ledger::{Ledger, LedgerError};
 use model::fault::{Code, Fault};
 use model::host::Host;
@@ -16,42 +15,14 @@ use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
 use model::tags::Tags;
 use model::vault::{DeletedVault, Redundancy, Vault, VaultName};
-use tempfile::TempDir;
 use uuid::Uuid;
 
+mod ledgers;
 mod nouns;
 mod roles;
 
+use ledgers::on_each;
 use nouns::{host, item, job, point, point_id, vault};
-
-/// A ledger, and what has to outlive it.
-struct Fresh {
-    ledger: Box<dyn Ledger>,
-    _dir: Option<TempDir>,
-}
-
-/// Makes a new, empty ledger.
-type Open = fn() -> Fresh;
-
-const IMPLEMENTATIONS: &[(&str, Open)] =
-    &[("sqlite in a file", sqlite_file), ("sqlite in memory", sqlite_in_memory)];
-
-fn sqlite_file() -> Fresh {
-    let dir = TempDir::new().expect("temporary directory");
-    let ledger = SqliteLedger::open(&dir.path().join("ledger.db")).expect("opens");
-    Fresh { ledger: Box::new(ledger), _dir: Some(dir) }
-}
-
-fn sqlite_in_memory() -> Fresh {
-    Fresh { ledger: Box::new(SqliteLedger::in_memory().expect("opens")), _dir: None }
-}
-
-fn on_each(example: fn(&dyn Ledger)) {
-    for (name, open) in IMPLEMENTATIONS {
-        println!("{name}");
-        example(&*open().ledger);
-    }
-}
 
 /// Gives the ledger vault 1 with its default policy, and item 1 in it, for VM 1.
 fn with_item(ledger: &dyn Ledger) -> Item {
@@ -374,7 +345,11 @@ fn what_is_not_there_is_missing() {
         ] {
             assert!(matches!(answer, Err(LedgerError::Missing)), "{what}: {answer:?}");
         }
-        assert_eq!(ledger.points(held.id).expect("reads"), [], "nothing of it happened");
+        assert_eq!(
+            ledger.points(PointQuery::of(held.id)).expect("reads"),
+            [],
+            "nothing of it happened"
+        );
     });
 }
 
@@ -436,7 +411,7 @@ fn jobs_are_listed_newest_first_and_as_they_were_written() {
             JobQuery::default(),
             JobQuery { vault: Some(held.vault), ..JobQuery::default() },
             JobQuery { item: Some(held.id), ..JobQuery::default() },
-            JobQuery { vault: Some(held.vault), item: Some(held.id), unfinished: false },
+            JobQuery { vault: Some(held.vault), item: Some(held.id), ..JobQuery::default() },
         ] {
             let listed = ledger.jobs(query).expect("reads");
             assert!(listed.iter().eq(newest_first), "{query:?}");
@@ -459,7 +434,7 @@ fn a_finished_backup_is_recorded_whole_and_twice_without_harm() {
         held.chain = Some(nouns::chain(1));
         for _ in 0..2 {
             ledger.record_backup(&point(1, &held), &held, &done).expect("records");
-            assert_eq!(ledger.points(held.id).expect("reads"), [point(1, &held)]);
+            assert_eq!(ledger.points(PointQuery::of(held.id)).expect("reads"), [point(1, &held)]);
             assert_eq!(ledger.point(point_id(1)).expect("reads"), Some(point(1, &held)));
             assert_eq!(ledger.item(held.id).expect("reads").as_ref(), Some(&held));
             assert_eq!(ledger.job(done.id).expect("reads").as_ref(), Some(&done));
@@ -481,8 +456,8 @@ fn a_point_is_never_taken_over_by_another_item() {
         ledger
             .record_backup(&point(1, &second), &second, &job(2, &second))
             .expect_err("the id is another item's");
-        assert_eq!(ledger.points(first.id).expect("reads"), [point(1, &first)]);
-        assert_eq!(ledger.points(second.id).expect("reads"), []);
+        assert_eq!(ledger.points(PointQuery::of(first.id)).expect("reads"), [point(1, &first)]);
+        assert_eq!(ledger.points(PointQuery::of(second.id)).expect("reads"), []);
     });
 }
 
@@ -493,7 +468,7 @@ fn a_point_that_no_job_recorded_is_added_and_adding_it_again_is_harmless() {
         for _ in 0..2 {
             ledger.put_point(&point(1, &held)).expect("adds");
         }
-        assert_eq!(ledger.points(held.id).expect("reads"), [point(1, &held)]);
+        assert_eq!(ledger.points(PointQuery::of(held.id)).expect("reads"), [point(1, &held)]);
     });
 }
 
@@ -506,7 +481,7 @@ fn points_are_listed_newest_first() {
         for number in [2, 3, 1] {
             ledger.record_backup(&point(number, &held), &held, &done).expect("records");
         }
-        let listed = ledger.points(held.id).expect("reads");
+        let listed = ledger.points(PointQuery::of(held.id)).expect("reads");
         assert_eq!(listed, [3, 2, 1].map(|number| point(number, &held)));
     });
 }

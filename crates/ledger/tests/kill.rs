@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ledger::Ledger;
+use ledger::port::PointQuery;
 use ledger::sqlite::SqliteLedger;
 use model::job::{JobId, Status};
 use model::policy::Policy;
@@ -35,7 +36,7 @@ fn child_that_writes_until_it_is_killed() {
         ledger.create_host(&host(1, "qemu:///system")).expect("host");
         ledger.create_item(&item).expect("item");
     }
-    let done = ledger.points(item.id).expect("reads").len() as u64;
+    let done = ledger.points(PointQuery::of(item.id)).expect("reads").len() as u64;
     for number in done + 1.. {
         // A killed run may have left this number's job behind.
         let mut job = job(u128::from(number), &item);
@@ -80,7 +81,7 @@ fn what_was_acknowledged_is_there_after_kill_9_and_nothing_is_there_by_half() {
         let acknowledged = write_and_kill(&path, writes);
         let ledger = SqliteLedger::open(&path).expect("opens after the kill");
         let item = item(1, &vault(1));
-        let points = ledger.points(item.id).expect("reads");
+        let points = ledger.points(PointQuery::of(item.id)).expect("reads");
         let count = points.len() as u64;
         // The kill may fall between a commit and its acknowledgement.
         assert!((acknowledged..=acknowledged + 1).contains(&count), "{acknowledged} of {count}");

@@ -210,6 +210,22 @@ codes! {
     BackupInProgress = "UserErrorBackupOperationInProgress",
         "Another backup job is running for this virtual machine.",
         "Wait until it has ended, or cancel it, and try again.";
+    /// A second change of one item at the same moment.
+    ConflictingOperation = "BMSUserErrorConflictingProtectionOperation",
+        "Another operation changes this item's protection at the same moment.",
+        "Wait until it has ended, look at the item, and try again.";
+    /// An item that is not backed up any more, or that is not in the state asked for.
+    ItemClosed = "UserErrorProtectionStateNotAllowed",
+        "The item's protection is in a state that does not allow the operation.",
+        "Look at the item's protectionState; resume its protection if it is stopped.";
+    /// An item that is deleted, but not gone.
+    ItemSoftDeleted = "UserErrorItemInSoftDeletedState",
+        "The item was deleted; its data is kept until its deferred deletion.",
+        "Undelete the item first, then restore or resume its protection.";
+    /// A change that needs an immutable vault, or that one forbids.
+    DeniedOnImmutableItem = "UserErrorOperationDeniedOnImmutableItem",
+        "Immutability decides whether backups may be suspended or their data deleted.",
+        "Stop with the data kept, or change the vault's immutability if that is allowed.";
     /// A VM in a state that allows no backup.
     VmNotInDesirableState = "UserErrorVmNotInDesirableState",
         "The virtual machine is not in a state that allows backups.",

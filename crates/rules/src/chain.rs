@@ -61,7 +61,7 @@ pub enum FullReason {
     PointGone,
     /// The hypervisor says that the checkpoint is missing or its record of changes is broken.
     RecordBroken,
-    /// The disk was attached after the checkpoint was made.
+    /// The checkpoint does not cover the disk: it was attached, or selected for backup, later.
     NewDisk,
     /// The disk's size is not what it was.
     Resized,
@@ -79,7 +79,7 @@ impl FullReason {
             Self::FormatKeepsNoRecord => "its image format keeps no record of changed blocks",
             Self::PointGone => "the recovery point it would build upon is gone",
             Self::RecordBroken => "the hypervisor's record of changed blocks is missing or broken",
-            Self::NewDisk => "the disk was attached after the last backup",
+            Self::NewDisk => "the last backup did not cover it",
             Self::Resized => "the disk's size has changed since the last backup",
             Self::SizeUnknown => "the disk's size could not be read",
             Self::Replaced => "another image is attached in its place since the last backup",

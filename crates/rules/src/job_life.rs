@@ -13,7 +13,7 @@
 //! was asked to stop, but had its point committed before it could, has completed.
 
 use model::fault::{Code, Fault};
-use model::job::Status;
+use model::job::{Operation, Status};
 
 /// What came of a job's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,11 @@ pub fn end(outcome: Outcome, warnings: &[Fault]) -> End {
         },
         Outcome::Failed(fault) => End { status: Status::Failed, error: Some(fault) },
     }
+}
+
+/// Whether jobs of this kind can be cancelled while they run: the others are over in no time.
+pub const fn can_be_cancelled(operation: Operation) -> bool {
+    matches!(operation, Operation::Backup | Operation::Restore)
 }
 
 /// Why a job may not be cancelled.

@@ -8,6 +8,8 @@
 pub mod access;
 pub mod chain;
 pub mod consistency;
+pub mod disks;
+pub mod item_life;
 pub mod job_life;
 pub mod naming;
 pub mod policy;

@@ -2,7 +2,7 @@
 
 use model::fault::{Code, Fault};
 use model::vault::Vault;
-use model::vm::Vm;
+use model::vm::{AgentState, DiskKind, PowerState, Vm};
 use uuid::Uuid;
 
 /// What an enable request means.
@@ -46,12 +46,28 @@ pub fn enable(vault: &Vault, vm: &Vm, protected_by: Option<(Uuid, &str)>) -> Res
     }
 }
 
+/// What the operator should know of a virtual machine that is about to be protected: the first
+/// thing that its recovery points will lack.
+pub fn advice(vm: &Vm) -> Option<Fault> {
+    if let Some(disk) = vm.disks.iter().find(|disk| disk.kind == DiskKind::Other) {
+        let message = format!("Disk {} of '{}' will not be backed up.", disk.target, vm.name);
+        return Some(Fault::new(Code::DiskNotSupported, message));
+    }
+    let silent = !matches!(vm.agent, AgentState::Connected { .. });
+    (silent && vm.power == PowerState::Running).then(|| {
+        let message = format!(
+            "The guest agent of '{}' does not answer: its recovery points will be crash-consistent.",
+            vm.name
+        );
+        Fault::new(Code::AgentUnavailable, message)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
     use model::tags::Tags;
     use model::vault::{Redundancy, VaultName, VaultSettings};
-    use model::vm::{AgentState, PowerState};
 
     use super::*;
 
@@ -97,6 +113,15 @@ mod tests {
         let fault = enable(&vault(), &vm("south"), None).expect_err("other region");
         assert_eq!(fault.code, Code::InvalidConfigureProtection);
         assert!(fault.message.contains("'south'") && fault.message.contains("'north'"));
+    }
+
+    #[test]
+    fn a_silent_agent_of_a_running_machine_is_told() {
+        let running = vm("north");
+        assert_eq!(advice(&running).map(|fault| fault.code), Some(Code::AgentUnavailable));
+        assert_eq!(advice(&Vm { power: PowerState::Off, ..running.clone() }), None);
+        let agent = AgentState::Connected { version: None };
+        assert_eq!(advice(&Vm { agent, ..running }), None);
     }
 
     #[test]

@@ -45,6 +45,10 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::RoleAssignmentCannotChange
         | Code::PrincipalNameTaken
         | Code::LastOwner
+        | Code::ConflictingOperation
+        | Code::ItemClosed
+        | Code::ItemSoftDeleted
+        | Code::DeniedOnImmutableItem
         | Code::VmNotInDesirableState
         | Code::JobNotCancelable => StatusCode::CONFLICT,
         Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

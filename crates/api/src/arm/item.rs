@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 use model::arm_id;
-use model::item::Item as ModelItem;
+use model::item::{DiskSelection, Item as ModelItem};
 use model::job::Status;
 use model::policy::Kind;
 use model::vault::Vault as ModelVault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{AZURE_IAAS_VM, Resource, VIRTUAL_MACHINES, error, time, vault};
 
@@ -42,8 +41,8 @@ pub struct ItemProperties {
     pub last_backup_time: String,
     /// Azure's number for the item's data.
     pub protected_item_data_id: String,
-    /// Disk selection: none, all disks are backed up.
-    pub extended_properties: Map<String, Value>,
+    /// Disk selection; empty where all disks are backed up.
+    pub extended_properties: ExtendedProperties,
     /// `V1` or `V2`; empty without a policy.
     pub policy_type: String,
     /// `Microsoft.Compute/virtualMachines`.
@@ -71,6 +70,15 @@ pub struct ItemProperties {
     pub soft_delete_retention_period: u16,
     /// The VM's region.
     pub source_location: String,
+    /// Whether it is deleted, and its data still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_scheduled_for_deferred_delete: Option<bool>,
+    /// Until when it can be brought back.
+    #[serde(default, rename = "deferredDeleteTimeInUTC", skip_serializing_if = "Option::is_none")]
+    pub deferred_delete_time_in_utc: Option<String>,
+    /// How long that is from now, such as `13.00:28:22.9052789`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred_delete_time_remaining: Option<String>,
     /// Malware scans.
     pub source_side_scan_info: SourceScan,
     /// What Azure has no word for.
@@ -143,12 +151,76 @@ pub struct ItemRequestProperties {
 }
 
 /// Disk selection.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtendedProperties {
-    /// Which disks are in or out.
+    /// Which disks are in or out; absent for all disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disk_exclusion_properties: Option<Value>,
+    pub disk_exclusion_properties: Option<DiskExclusion>,
+}
+
+/// Which disks are in or out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DiskExclusion {
+    /// The numbers of data disks.
+    pub disk_lun_list: Vec<Lun>,
+    /// Whether only these are backed up, or all but these.
+    pub is_inclusion_list: bool,
+}
+
+/// The number of a data disk. Some clients send it as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Lun {
+    /// A number.
+    Number(u32),
+    /// A number in decimal digits.
+    Text(String),
+}
+
+impl Lun {
+    /// The number, if it is one.
+    pub fn number(&self) -> Option<u32> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
+}
+
+impl ExtendedProperties {
+    /// The same for a selection.
+    pub fn of(selection: &DiskSelection) -> Self {
+        let (luns, is_inclusion_list) = match selection {
+            DiskSelection::All => return Self::default(),
+            DiskSelection::Only(luns) => (luns, true),
+            DiskSelection::Except(luns) => (luns, false),
+        };
+        let disk_lun_list = luns.iter().copied().map(Lun::Number).collect();
+        let exclusion = DiskExclusion { disk_lun_list, is_inclusion_list };
+        Self { disk_exclusion_properties: Some(exclusion) }
+    }
+
+    /// The selection that this means; the error is what is no number.
+    ///
+    /// # Errors
+    ///
+    /// One of the disks is named by something that is no number.
+    pub fn selection(&self) -> Result<DiskSelection, String> {
+        let Some(exclusion) = &self.disk_exclusion_properties else {
+            return Ok(DiskSelection::All);
+        };
+        let number = |lun: &Lun| lun.number().ok_or_else(|| format!("{lun:?}"));
+        let mut luns: Vec<u32> =
+            exclusion.disk_lun_list.iter().map(number).collect::<Result<_, _>>()?;
+        luns.sort_unstable();
+        luns.dedup();
+        Ok(match exclusion.is_inclusion_list {
+            true => DiskSelection::Only(luns),
+            false => DiskSelection::Except(luns),
+        })
+    }
 }
 
 /// What a client sends to back up now.
@@ -231,6 +303,8 @@ pub struct Facts<'a> {
     pub next_run: Option<Timestamp>,
     /// What the operator should know of the vault.
     pub warnings: &'a [String],
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// Renders a protected item.
@@ -253,7 +327,7 @@ pub fn render(facts: Facts<'_>) -> Item {
         last_backup_time: last
             .map_or_else(|| time::NEVER.to_owned(), |backup| time::moment(backup.at)),
         protected_item_data_id: (item.id.as_u64_pair().1 >> 1).to_string(),
-        extended_properties: Map::new(),
+        extended_properties: ExtendedProperties::of(&item.disks),
         policy_type: facts.policy_kind.map_or("", Kind::azure_name).to_owned(),
         protected_item_type: VIRTUAL_MACHINES.to_owned(),
         backup_management_type: AZURE_IAAS_VM.to_owned(),
@@ -267,6 +341,11 @@ pub fn render(facts: Facts<'_>) -> Item {
         is_archive_enabled: false,
         soft_delete_retention_period: 0,
         source_location: vault.region.clone(),
+        is_scheduled_for_deferred_delete: item.deletion.map(|_| true),
+        deferred_delete_time_in_utc: item.deletion.map(|deletion| time::moment(deletion.until)),
+        deferred_delete_time_remaining: item
+            .deletion
+            .map(|deletion| time::span(deletion.until.duration_since(facts.now))),
         source_side_scan_info: SourceScan {
             source_side_scan_status: "NotConfigured".to_owned(),
             source_side_scan_summary: "Unknown".to_owned(),

@@ -15,6 +15,8 @@ use super::error::{self, Problem};
 use super::restore::{ALTERNATE_LOCATION, RESTORE_DISKS};
 use super::{AZURE_IAAS_VM, Resource, time};
 
+pub mod export;
+
 /// The resource type of jobs.
 pub const KIND: &str = "Microsoft.RecoveryServices/vaults/backupJobs";
 /// Azure's number for "can be cancelled", in `actionsInfo`.

@@ -24,6 +24,15 @@ pub fn duration(length: SignedDuration) -> String {
     length.max(SignedDuration::ZERO).to_string()
 }
 
+/// A duration as .NET writes it: days, hours, minutes, seconds and seven digits behind them, such
+/// as `13.00:28:22.9052789`; negative ones count as none.
+pub fn span(length: SignedDuration) -> String {
+    let length = length.max(SignedDuration::ZERO);
+    let (seconds, ticks) = (length.as_secs(), length.subsec_nanos() / 100);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    format!("{days}.{:02}:{:02}:{:02}.{ticks:07}", hours % 24, minutes % 60, seconds % 60)
+}
+
 /// A moment to the second: RFC 3339 in UTC without digits behind it, as policies have it.
 pub fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -64,6 +73,9 @@ mod tests {
         assert_eq!(in_words(at("2022-05-16T14:29:12Z")), "5/16/2022 2:29:12 PM");
         assert_eq!(duration(SignedDuration::new(1446, 971_684_600)), "PT24M6.9716846S");
         assert_eq!(duration(SignedDuration::from_secs(-5)), "PT0S");
+        let fortnight = SignedDuration::new(14 * 86_400 - 84_697, 905_278_900);
+        assert_eq!(span(fortnight), "13.00:28:23.9052789");
+        assert_eq!(span(SignedDuration::from_secs(-5)), "0.00:00:00.0000000");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `holdfast item`: virtual machines under a vault's protection.
 
 use api::arm::VIRTUAL_MACHINES;
-use api::arm::item::{Item, ItemRequest, ItemRequestProperties};
+use api::arm::item::{Item, ItemProperties, ItemRequest, ItemRequestProperties};
 use clap::Subcommand;
 use model::arm_id;
 
@@ -46,6 +46,36 @@ pub enum Command {
         #[command(flatten)]
         vault: VaultArg,
     },
+    /// Back an item up no more, and keep its recovery points
+    Stop {
+        /// The item.
+        #[command(flatten)]
+        item: ItemArg,
+        /// Keep the points as the policy says; immutable vaults only
+        #[arg(long)]
+        as_per_policy: bool,
+    },
+    /// Back a stopped item up again
+    Resume {
+        /// The item.
+        #[command(flatten)]
+        item: ItemArg,
+        /// The policy
+        #[arg(long, default_value = model::policy::DEFAULT_POLICY)]
+        policy: String,
+    },
+    /// Stop an item's protection and delete its recovery points; for a while it can be undeleted
+    Delete {
+        /// The item.
+        #[command(flatten)]
+        item: ItemArg,
+    },
+    /// Bring a deleted item back; its protection is stopped
+    Undelete {
+        /// The item.
+        #[command(flatten)]
+        item: ItemArg,
+    },
     /// Show an item
     Show {
         /// The item.
@@ -61,8 +91,26 @@ impl Command {
             Self::Enable { vault, vm, vm_resource_group, policy } => {
                 enable(service, &vault, &vm, vm_resource_group.as_deref(), &policy)
             }
-            Self::SetPolicy { item, policy } => set_policy(service, &item, &policy),
+            Self::SetPolicy { item, policy } => {
+                let done = format!("follows the policy '{policy}'");
+                change(service, &item, |vault| under(vault, &policy), &done)
+            }
             Self::List { vault } => list(service, &vault),
+            Self::Stop { item, as_per_policy } => {
+                let state = if as_per_policy { "BackupsSuspended" } else { "ProtectionStopped" };
+                change(service, &item, |_| stopped(state), "is not backed up any more")
+            }
+            Self::Resume { item, policy } => {
+                change(service, &item, |vault| under(vault, &policy), "is backed up again")
+            }
+            Self::Undelete { item } => {
+                let undelete = |_: &str| ItemRequestProperties {
+                    is_rehydrate: Some(true),
+                    ..stopped("ProtectionStopped")
+                };
+                change(service, &item, undelete, "is back; its protection is stopped")
+            }
+            Self::Delete { item } => delete(service, &item),
             Self::Show { item } => {
                 let (_, item) = find::item(&service.client, &item)?;
                 Ok(Reply::done(item.document, describe(&item.view)))
@@ -99,20 +147,54 @@ fn enable(
     Ok(Reply::done(item.document, human))
 }
 
-fn set_policy(service: &Service, item: &ItemArg, policy: &str) -> Result<Reply, Failure> {
+/// Backed up under this policy of the vault with this id.
+fn under(vault: &str, policy: &str) -> ItemRequestProperties {
+    ItemRequestProperties {
+        policy_id: Some(arm_id::policy(vault, policy)),
+        ..ItemRequestProperties::default()
+    }
+}
+
+fn stopped(state: &str) -> ItemRequestProperties {
+    ItemRequestProperties {
+        policy_id: Some(String::new()),
+        protection_state: Some(state.to_owned()),
+        ..ItemRequestProperties::default()
+    }
+}
+
+/// Asks for a change of an item, given what to ask for a vault's id, and tells what it is now.
+fn change(
+    service: &Service,
+    item: &ItemArg,
+    wanted: impl FnOnce(&str) -> ItemRequestProperties,
+    done: &str,
+) -> Result<Reply, Failure> {
     let client = &service.client;
     let (vault, item) = find::item(client, item)?;
     let properties = ItemRequestProperties {
         protected_item_type: Some(VIRTUAL_MACHINES.to_owned()),
-        policy_id: Some(arm_id::policy(&vault.view.id, policy)),
         source_resource_id: Some(item.view.properties.source_resource_id.clone()),
-        ..ItemRequestProperties::default()
+        ..wanted(&vault.view.id)
     };
     client.operate(Method::Put, &item.view.id, &ItemRequest { properties })?;
     let item: Seen<Item> = client.get(&item.view.id)?;
+    let human = format!("'{}' {done}.", item.view.properties.friendly_name);
+    Ok(Reply::done(item.document, human))
+}
+
+fn delete(service: &Service, item: &ItemArg) -> Result<Reply, Failure> {
+    let client = &service.client;
+    let (_, item) = find::item(client, item)?;
+    client.delete(&item.view.id)?;
+    let item: Seen<Item> = client.get(&item.view.id)?;
     let properties = &item.view.properties;
-    let human =
-        format!("'{}' follows the policy '{}'.", properties.friendly_name, properties.policy_name);
+    let until = properties.deferred_delete_time_in_utc.as_deref().map(text::time);
+    let human = format!(
+        "'{}' is deleted; it can be undeleted until {}.",
+        properties.friendly_name,
+        until.unwrap_or_default()
+    );
     Ok(Reply::done(item.document, human))
 }
 
@@ -135,7 +217,7 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
             properties.friendly_name.clone(),
             find::group_of(&properties.virtual_machine_id).to_owned(),
             properties.policy_name.clone(),
-            properties.protection_state.clone(),
+            state(properties),
             properties.last_backup_status.clone(),
             newest_point(&item.view),
             next_run(&item.view),
@@ -144,6 +226,14 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
     let human =
         table(&columns, items.iter().map(row).collect(), "The vault protects no virtual machine.");
     Ok(Reply::done(documents(&items), human))
+}
+
+/// Where the protection stands; Azure has no state for what is deleted.
+fn state(properties: &ItemProperties) -> String {
+    match properties.is_scheduled_for_deferred_delete {
+        Some(true) => "Deleted".to_owned(),
+        _ => properties.protection_state.clone(),
+    }
 }
 
 fn newest_point(item: &Item) -> String {
@@ -159,11 +249,13 @@ fn describe(item: &Item) -> String {
     let has_backup = !properties.last_backup_status.is_empty();
     let last =
         format!("{} ({})", properties.last_backup_status, text::time(&properties.last_backup_time));
+    let until = properties.deferred_delete_time_in_utc.as_deref();
     let told = facts(&[
         ("VM", properties.friendly_name.clone()),
         ("VM's group", find::group_of(&properties.virtual_machine_id).to_owned()),
         ("Policy", properties.policy_name.clone()),
-        ("State", properties.protection_state.clone()),
+        ("State", state(properties)),
+        ("Undelete until", until.map(text::time).unwrap_or_default()),
         ("Health", properties.health_status.clone()),
         ("Last backup", if has_backup { last } else { String::new() }),
         ("Newest point", newest_point(item)),

@@ -6,8 +6,9 @@ use api::arm::error::Problem;
 use api::arm::job::{DiskProgress, Job, Task};
 use api::arm::vault::Vault;
 use clap::Subcommand;
+use jiff::civil::Date;
 use model::fault::{Code, Fault};
-use model::job::Status;
+use model::job::{Operation, Status};
 use serde_json::json;
 
 use super::Service;
@@ -33,6 +34,9 @@ pub enum Command {
         /// The vault.
         #[command(flatten)]
         vault: VaultArg,
+        /// Which of them.
+        #[command(flatten)]
+        wanted: Wanted,
     },
     /// Show a job
     Show(JobArg),
@@ -40,6 +44,64 @@ pub enum Command {
     Wait(JobArg),
     /// Ask a job to stop
     Cancel(JobArg),
+}
+
+/// Which jobs are listed.
+#[derive(Debug, clap::Args)]
+pub struct Wanted {
+    /// Only those in this status, such as Failed or InProgress
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<Status>,
+    /// Only those that do this, such as Backup or Restore
+    #[arg(long, value_name = "OPERATION", value_parser = operation)]
+    operation: Option<Operation>,
+    /// Only those that began on this day (UTC) or later
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    from: Option<Date>,
+    /// Only those that began on this day (UTC) or earlier
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    to: Option<Date>,
+}
+
+fn status(name: &str) -> Result<Status, String> {
+    let known = Status::ALL.into_iter().filter(|status| *status != Status::NotStarted);
+    named(name, known, Status::azure_name)
+}
+
+fn operation(name: &str) -> Result<Operation, String> {
+    named(name, Operation::ALL.into_iter(), Operation::azure_name)
+}
+
+/// The one of `known` that has this name, in any case of letters.
+fn named<T: Copy>(
+    name: &str,
+    known: impl Iterator<Item = T>,
+    azure_name: fn(T) -> &'static str,
+) -> Result<T, String> {
+    let known: Vec<T> = known.collect();
+    let same = |one: &&T| azure_name(**one).eq_ignore_ascii_case(name);
+    known.iter().find(same).copied().ok_or_else(|| {
+        let names: Vec<&str> = known.iter().copied().map(azure_name).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+impl Wanted {
+    /// The query that asks for these, with its question mark; empty for all jobs.
+    fn query(&self) -> String {
+        let terms = [
+            self.status.map(|status| ("status", status.azure_name().to_owned())),
+            self.operation.map(|operation| ("operation", operation.azure_name().to_owned())),
+            self.from.map(|day| ("startTime", format!("{day}T00:00:00Z"))),
+            self.to.map(|day| ("endTime", format!("{day}T23:59:59.999999999Z"))),
+        ];
+        let terms: Vec<String> =
+            terms.into_iter().flatten().map(|(key, value)| format!("{key} eq '{value}'")).collect();
+        if terms.is_empty() {
+            return String::new();
+        }
+        format!("?$filter={}", segment(&terms.join(" and ")))
+    }
 }
 
 /// Names a job.
@@ -56,7 +118,7 @@ impl Command {
     /// Carries the command out.
     pub fn run(self, service: &Service) -> Result<Reply, Failure> {
         match self {
-            Self::List { vault } => list(service, &vault),
+            Self::List { vault, wanted } => list(service, &vault, &wanted),
             Self::Show(arg) => {
                 let job = get(service, &arg.path(service)?)?;
                 Ok(Reply::done(job.document, describe(&job.view)))
@@ -179,9 +241,10 @@ fn failure(job: &Job) -> Option<Failure> {
     Some(failure)
 }
 
-fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
+fn list(service: &Service, vault: &VaultArg, wanted: &Wanted) -> Result<Reply, Failure> {
     let vault = find::vault(&service.client, vault)?;
-    let jobs: Vec<Seen<Job>> = service.client.list(&format!("{}/backupJobs", vault.view.id))?;
+    let path = format!("{}/backupJobs{}", vault.view.id, wanted.query());
+    let jobs: Vec<Seen<Job>> = service.client.list(&path)?;
     let columns = [
         Column::Text("Job"),
         Column::Text("Operation"),
@@ -201,7 +264,7 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
             text::duration(&properties.duration),
         ]
     };
-    let human = table(&columns, jobs.iter().map(row).collect(), "The vault has no jobs.");
+    let human = table(&columns, jobs.iter().map(row).collect(), "The vault has no such jobs.");
     Ok(Reply::done(json!(documents(&jobs)), human))
 }
 

@@ -148,6 +148,7 @@ fn an_item() -> item::Item {
         policy_kind: Some(model::policy::Kind::V1),
         next_run: "2026-11-23T20:30:00Z".parse().ok(),
         warnings: &[],
+        now: at(0),
     })
 }
 

@@ -13,11 +13,15 @@ use model::point::Consistency;
 use repo::{RepoError, Repository};
 use rules::chain::{self, ChainFacts, DiskFacts, Read};
 use rules::consistency::{self, Label};
+use rules::disks::{self, Choice};
 
 use super::Backup;
 use crate::faults::{self, OrFault};
 use crate::hosts::Connected;
 use crate::job_run::{JobRun, Stop};
+
+/// The name of a job's property that says which disks are not in the backup, by the item's choice.
+const LEFT_OUT: &str = "Disks Left Out";
 
 /// A fixed moment of a virtual machine's disks.
 pub(crate) struct Snapshot {
@@ -39,13 +43,14 @@ pub(crate) fn take(
     repository: &Repository,
 ) -> Result<Snapshot, Stop> {
     let domain = host.hypervisor.domain(backup.item.vm).or_fault()?;
-    warn_of_unsupported(run, &domain)?;
+    let choice = disks::choose(&domain.disks, &backup.item.disks);
+    tell_choice(run, &domain, &choice)?;
     let chain = backup.item.chain.as_ref();
     let point_present = chain.is_some_and(|chain| holds(repository, chain));
     let mut refused = Refused::default();
     let mut left_over_ended = false;
     loop {
-        let reads = decide(&domain, chain, point_present, &refused);
+        let reads = decide(&domain, &choice, chain, point_present, &refused);
         let plan = plan(backup, host, &reads);
         let taken_at = backup.world.clock.now();
         match host.hypervisor.begin_capture(&plan) {
@@ -141,6 +146,7 @@ fn holds(repository: &Repository, chain: &Chain) -> bool {
 
 fn decide(
     domain: &Domain,
+    choice: &Choice,
     chain: Option<&Chain>,
     point_present: bool,
     refused: &Refused,
@@ -148,6 +154,7 @@ fn decide(
     let supported = domain
         .disks
         .iter()
+        .filter(|disk| choice.included.contains(&disk.target))
         .filter(|disk| !domain.unsupported.iter().any(|skipped| skipped.target == disk.target));
     supported
         .map(|disk| {
@@ -183,15 +190,31 @@ fn plan(backup: &Backup, host: &Connected, reads: &[(String, Read)]) -> CaptureP
     }
 }
 
-fn warn_of_unsupported(run: &mut JobRun, domain: &Domain) -> Result<(), Stop> {
-    for skipped in &domain.unsupported {
+/// Tells the job which disks are not in the backup: left out because the item says so, or because
+/// nothing can be done with them.
+fn tell_choice(run: &mut JobRun, domain: &Domain, choice: &Choice) -> Result<(), Stop> {
+    if !choice.left_out.is_empty() {
+        let told: Vec<String> =
+            choice.left_out.iter().map(|(target, lun)| format!("{target} (LUN {lun})")).collect();
+        run.tell(LEFT_OUT, told.join(", "));
+    }
+    for lun in &choice.unknown {
+        let message = format!(
+            "The item's disk selection names LUN {lun}, but the virtual machine has no such data \
+             disk any more."
+        );
+        run.warn(Fault::new(Code::DiskNotFound, message));
+    }
+    let skipped = |target: &str| domain.unsupported.iter().find(|it| it.target == target);
+    for skipped in choice.included.iter().filter_map(|target| skipped(target)) {
         let message = format!("Disk {} is not in the backup: {}.", skipped.target, skipped.why);
         run.warn(Fault::new(Code::DiskNotSupported, message));
     }
-    if domain.disks.len() > domain.unsupported.len() {
+    if choice.included.iter().any(|target| skipped(target).is_none()) {
         return Ok(());
     }
-    let message = format!("Virtual machine '{}' has no disk that can be backed up.", domain.name);
+    let message =
+        format!("Virtual machine '{}' has no selected disk that can be backed up.", domain.name);
     Err(Fault::new(Code::DiskNotSupported, message).into())
 }
 

@@ -115,6 +115,10 @@ impl Host for Gated {
         self.inner.end_left_over(domain, scope)
     }
 
+    fn forget_checkpoint(&self, domain: Uuid, name: &str) -> Result<(), FabricError> {
+        self.inner.forget_checkpoint(domain, name)
+    }
+
     fn agent(&self, domain: Uuid, command: &str, limit: Duration) -> Result<String, FabricError> {
         self.inner.agent(domain, command, limit)
     }

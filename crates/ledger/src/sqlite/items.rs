@@ -4,8 +4,8 @@ use model::item::{Item, ProtectionState};
 use rusqlite::{Connection, ToSql, named_params};
 use uuid::Uuid;
 
-use super::record::{Record, Stored, all, first, json, run, run_on_one, time};
-use crate::port::LedgerError;
+use super::record::{Record, Stored, all, any, first, json, limit, rows, run, run_on_one, time};
+use crate::port::{ItemQuery, LedgerError};
 
 impl Stored for Item {
     const TABLE: &'static str = "item";
@@ -65,19 +65,84 @@ pub(super) fn update(db: &Connection, item: &Item) -> Result<(), LedgerError> {
     }
     let sql = "UPDATE item SET vault = :vault, vm = :vm, vm_name = :vm_name,
              vm_resource_group = :vm_resource_group, policy = :policy, state = :state,
-             deletion_json = :deletion, disks_json = :disks, last_backup_json = :last_backup, chain_json = :chain, created_at = :created_at
+             deletion_json = :deletion, disks_json = :disks, last_backup_json = :last_backup,
+             chain_json = :chain, created_at = :created_at
          WHERE id = :id";
     with_columns(item, |columns| run_on_one(db, sql, columns))
 }
 
 pub(super) const LIST: &str = "SELECT * FROM item ORDER BY vm_name, id";
-pub(super) const LIST_OF_VAULT: &str = "SELECT * FROM item WHERE vault = ?1 ORDER BY vm_name";
+pub(super) const LIST_OF_VAULT: &str = "SELECT * FROM item WHERE vault = ?1 ORDER BY vm_name, id";
 
 pub(super) fn list(db: &Connection, vault: Option<Uuid>) -> Result<Vec<Item>, LedgerError> {
     match vault {
         Some(vault) => all(db, LIST_OF_VAULT, [vault.to_string()]),
         None => all(db, LIST, []),
     }
+}
+
+/// The text of a list, its parameters named after the columns; conditions that are not asked for
+/// are left out.
+pub(super) fn find_sql(query: &ItemQuery) -> String {
+    let conditions = [
+        query.vm_name.as_ref().map(|_| " AND vm_name = :vm_name"),
+        query.policy.as_ref().map(|_| " AND policy = :policy"),
+        query.after.as_ref().map(|_| " AND (vm_name, id) > (:after_name, :after_id)"),
+    ];
+    let conditions: String = conditions.into_iter().flatten().collect();
+    format!("SELECT * FROM item WHERE vault = :vault{conditions} ORDER BY vm_name, id LIMIT :limit")
+}
+
+pub(super) fn find(db: &Connection, query: &ItemQuery) -> Result<Vec<Item>, LedgerError> {
+    let (vault, limit) = (query.vault.to_string(), limit(query.limit));
+    let after = query.after.as_ref().map(|(name, id)| (name, id.to_string()));
+    let mut params: Vec<(&str, &dyn ToSql)> = vec![(":vault", &vault), (":limit", &limit)];
+    params.extend(query.vm_name.as_ref().map(|name| (":vm_name", name as &dyn ToSql)));
+    params.extend(query.policy.as_ref().map(|name| (":policy", name as &dyn ToSql)));
+    if let Some((name, id)) = &after {
+        params.extend([(":after_name", *name as &dyn ToSql), (":after_id", id)]);
+    }
+    all(db, &find_sql(query), params.as_slice())
+}
+
+pub(super) const PER_POLICY: &str = "SELECT policy, count(*) FROM item
+     WHERE vault = ?1 AND policy IS NOT NULL GROUP BY policy";
+
+pub(super) fn per_policy(db: &Connection, vault: Uuid) -> Result<Vec<(String, u64)>, LedgerError> {
+    rows(db, PER_POLICY, [vault.to_string()], |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+    })
+}
+
+pub(super) fn vms(db: &Connection) -> Result<Vec<Uuid>, LedgerError> {
+    let texts: Vec<(String, String)> =
+        rows(db, "SELECT id, vm FROM item", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let vm = |(key, vm): (String, String)| {
+        Uuid::parse_str(&vm).map_err(|error| {
+            let what = format!("vm: {error}");
+            LedgerError::Damaged { table: Item::TABLE, key, what }
+        })
+    };
+    texts.into_iter().map(vm).collect()
+}
+
+pub(super) const NAMED: &str = "SELECT * FROM item
+     WHERE vault = ?1 AND vm_name = ?2 AND vm_resource_group = ?3 ORDER BY id";
+
+pub(super) fn named(
+    db: &Connection,
+    vault: Uuid,
+    group: &str,
+    vm: &str,
+) -> Result<Option<Item>, LedgerError> {
+    first(db, NAMED, [vault.to_string().as_str(), vm, group])
+}
+
+/// Whether backups of this item may not begin: its protection is stopped, or it is deleted.
+pub(super) fn is_closed(db: &Connection, id: Uuid) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM item WHERE id = ?1 AND (deletion_json IS NOT NULL
+         OR state IN ('ProtectionStopped', 'BackupsSuspended'))";
+    any(db, sql, [id.to_string()])
 }
 
 pub(super) fn get(db: &Connection, id: Uuid) -> Result<Option<Item>, LedgerError> {

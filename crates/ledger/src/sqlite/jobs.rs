@@ -4,9 +4,11 @@ use model::fault::Fault;
 use model::job::{DiskProgress, Job, JobId, Operation, Status, Task};
 use rusqlite::{Connection, ToSql, named_params};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+use super::items;
 use super::json::{Nested, Unknown};
-use super::record::{Record, Stored, all, first, json, point, run, run_on_one, time};
+use super::record::{Record, Stored, all, first, json, limit, point, rows, run, run_on_one, time};
 use crate::port::{JobQuery, LedgerError};
 
 /// What a job has that nothing searches in, in one column: one parse for each row of a long list.
@@ -101,6 +103,10 @@ fn with_columns<T>(job: &Job, write: impl FnOnce(&[(&str, &dyn ToSql)]) -> T) ->
 
 pub(super) fn create(db: &Connection, job: &Job) -> Result<(), LedgerError> {
     item_is_free(db, job)?;
+    let begins_backup = job.operation == Operation::Backup && !job.status.has_ended();
+    if begins_backup && items::is_closed(db, job.item)? {
+        return Err(LedgerError::ItemClosed);
+    }
     let sql = "INSERT INTO job (id, vault, item, operation, status, started_at, ended_at, point,
              retain_until, detail_json)
          VALUES (:id, :vault, :item, :operation, :status, :started_at, :ended_at, :point,
@@ -123,12 +129,16 @@ fn item_is_free(db: &Connection, job: &Job) -> Result<(), LedgerError> {
     if job.operation != Operation::Backup || job.status.has_ended() {
         return Ok(());
     }
-    let sql = "SELECT * FROM job WHERE item = ?1 AND ended = 0 AND operation = 'Backup'
-         AND id <> ?2";
-    match first::<Job>(db, sql, [job.item.to_string(), job.id.to_string()])? {
+    match running_backup(db, job.item)?.filter(|busy| busy.id != job.id) {
         Some(busy) => Err(LedgerError::ItemBusy { job: busy.id }),
         None => Ok(()),
     }
+}
+
+/// The item's backup job that has not ended.
+pub(super) fn running_backup(db: &Connection, item: Uuid) -> Result<Option<Job>, LedgerError> {
+    let sql = "SELECT * FROM job WHERE item = ?1 AND ended = 0 AND operation = 'Backup'";
+    first(db, sql, [item.to_string()])
 }
 
 /// The text of a list, its parameters named after the columns. Conditions that are not asked for
@@ -138,22 +148,49 @@ pub(super) fn list_sql(query: JobQuery) -> String {
         query.vault.map(|_| "vault = :vault"),
         query.item.map(|_| "item = :item"),
         query.unfinished.then_some("ended = 0"),
+        query.status.map(|_| "status = :status"),
+        query.operation.map(|_| "operation = :operation"),
+        query.from.map(|_| "started_at >= :from"),
+        query.to.map(|_| "started_at <= :to"),
+        query.after.map(|_| "(started_at, seq) < (:after_at, :after_seq)"),
     ];
     let conditions: Vec<&str> = conditions.into_iter().flatten().collect();
     let filter = match conditions.is_empty() {
         true => String::new(),
         false => format!("WHERE {}", conditions.join(" AND ")),
     };
-    format!("SELECT * FROM job {filter} ORDER BY started_at DESC, seq DESC")
+    format!("SELECT * FROM job {filter} ORDER BY started_at DESC, seq DESC LIMIT :limit")
 }
 
 pub(super) fn list(db: &Connection, query: JobQuery) -> Result<Vec<Job>, LedgerError> {
-    let vault = query.vault.map(|id| id.to_string());
-    let item = query.item.map(|id| id.to_string());
-    let mut params: Vec<(&str, &dyn ToSql)> = Vec::new();
+    let text = |value: Option<Uuid>| value.map(|id| id.to_string());
+    let (vault, item, limit) = (text(query.vault), text(query.item), limit(query.limit));
+    let (from, to) = (query.from.map(time), query.to.map(time));
+    let status = query.status.map(Status::azure_name);
+    let operation = query.operation.map(Operation::azure_name);
+    let place = query.after.map(|id| place(db, id)).transpose()?;
+    let mut params: Vec<(&str, &dyn ToSql)> = vec![(":limit", &limit)];
     params.extend(vault.as_ref().map(|id| (":vault", id as &dyn ToSql)));
     params.extend(item.as_ref().map(|id| (":item", id as &dyn ToSql)));
+    params.extend(status.as_ref().map(|name| (":status", name as &dyn ToSql)));
+    params.extend(operation.as_ref().map(|name| (":operation", name as &dyn ToSql)));
+    params.extend(from.as_ref().map(|at| (":from", at as &dyn ToSql)));
+    params.extend(to.as_ref().map(|at| (":to", at as &dyn ToSql)));
+    match &place {
+        None => {}
+        Some(None) => return Ok(Vec::new()),
+        Some(Some((at, seq))) => {
+            params.extend([(":after_at", at as &dyn ToSql), (":after_seq", seq)]);
+        }
+    }
     all(db, &list_sql(query), params.as_slice())
+}
+
+/// Where in a list a job stands.
+fn place(db: &Connection, id: JobId) -> Result<Option<(String, i64)>, LedgerError> {
+    let sql = "SELECT started_at, seq FROM job WHERE id = ?1";
+    let places = rows(db, sql, [id.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(places.into_iter().next())
 }
 
 pub(super) fn get(db: &Connection, id: JobId) -> Result<Option<Job>, LedgerError> {

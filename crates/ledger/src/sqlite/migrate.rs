@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_vault_settings.sql"),
     include_str!("../../migrations/0004_roles.sql"),
     include_str!("../../migrations/0005_policies.sql"),
+    include_str!("../../migrations/0006_lists.sql"),
 ];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.

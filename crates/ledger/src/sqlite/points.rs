@@ -1,12 +1,13 @@
 //! Recovery points.
 
+use jiff::Timestamp;
 use model::job::JobId;
 use model::point::{Consistency, Point, PointId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 use uuid::Uuid;
 
-use super::record::{Record, Stored, all, bytes, first, json, point, run, time};
-use crate::port::LedgerError;
+use super::record::{Record, Stored, all, bytes, first, json, limit, point, rows, run, time};
+use crate::port::{LedgerError, PointQuery};
 
 /// The id of a new point is another item's point's. Ids are random numbers of 63 bits, so this is
 /// a mistake of the caller, and the other point must not be lost to it.
@@ -69,10 +70,59 @@ pub(super) fn put(db: &Connection, new: &Point) -> Result<(), LedgerError> {
     }
 }
 
-pub(super) const LIST: &str = "SELECT * FROM point WHERE item = ?1 ORDER BY taken_at DESC, id DESC";
+/// The text of a list, its parameters named after the columns; conditions that are not asked for
+/// are left out.
+pub(super) fn list_sql(query: PointQuery) -> String {
+    let conditions = [
+        query.from.map(|_| " AND taken_at >= :from"),
+        query.to.map(|_| " AND taken_at <= :to"),
+        query.after.map(|_| " AND (taken_at, id) < (:after_at, :after_id)"),
+    ];
+    let conditions: String = conditions.into_iter().flatten().collect();
+    format!(
+        "SELECT * FROM point WHERE item = :item{conditions}
+         ORDER BY taken_at DESC, id DESC LIMIT :limit"
+    )
+}
 
-pub(super) fn list(db: &Connection, item: Uuid) -> Result<Vec<Point>, LedgerError> {
-    all(db, LIST, [item.to_string()])
+pub(super) fn list(db: &Connection, query: PointQuery) -> Result<Vec<Point>, LedgerError> {
+    let (item, limit) = (query.item.to_string(), limit(query.limit));
+    let (from, to) = (query.from.map(time), query.to.map(time));
+    let after = query.after.map(|(at, id)| (time(at), point(id)));
+    let mut params: Vec<(&str, &dyn ToSql)> = vec![(":item", &item), (":limit", &limit)];
+    params.extend(from.as_ref().map(|at| (":from", at as &dyn ToSql)));
+    params.extend(to.as_ref().map(|at| (":to", at as &dyn ToSql)));
+    if let Some((at, id)) = &after {
+        params.extend([(":after_at", at as &dyn ToSql), (":after_id", id)]);
+    }
+    all(db, &list_sql(query), params.as_slice())
+}
+
+pub(super) const COUNT: &str = "SELECT count(*) FROM point WHERE item = ?1";
+
+pub(super) fn count(db: &Connection, item: Uuid) -> Result<u64, LedgerError> {
+    let counts = rows(db, COUNT, [item.to_string()], |row| row.get::<_, i64>(0))?;
+    Ok(counts.iter().map(|count| count.unsigned_abs()).sum())
+}
+
+pub(super) const NEWEST: &str =
+    "SELECT taken_at FROM point WHERE item = ?1 ORDER BY taken_at DESC LIMIT 1";
+
+pub(super) fn newest(
+    db: &Connection,
+    items: &[Uuid],
+) -> Result<Vec<Option<Timestamp>>, LedgerError> {
+    let newest = |item: &Uuid| {
+        let texts: Vec<String> = rows(db, NEWEST, [item.to_string()], |row| row.get(0))?;
+        let parse = |text: String| {
+            text.parse().map_err(|error| {
+                let (key, what) = (item.to_string(), format!("taken_at: {error}"));
+                LedgerError::Damaged { table: Point::TABLE, key, what }
+            })
+        };
+        texts.into_iter().next().map(parse).transpose()
+    };
+    items.iter().map(newest).collect()
 }
 
 pub(super) fn get(db: &Connection, id: PointId) -> Result<Option<Point>, LedgerError> {

@@ -37,6 +37,23 @@ pub(super) fn all<T: Stored>(
     Ok(found)
 }
 
+/// What `read` makes of the rows that `sql` selects: for answers that are no nouns.
+pub(super) fn rows<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, LedgerError> {
+    let mut statement = db.prepare_cached(sql).map_err(failed)?;
+    let found = statement.query_map(params, read).map_err(failed)?;
+    found.collect::<rusqlite::Result<_>>().map_err(failed)
+}
+
+/// The most rows of a list, as SQL has it: negative is no limit.
+pub(super) fn limit(limit: Option<usize>) -> i64 {
+    limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
 /// The first row that `sql` selects, if any.
 pub(super) fn first<T: Stored>(
     db: &Connection,

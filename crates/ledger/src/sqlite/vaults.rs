@@ -143,3 +143,13 @@ pub(super) fn uncleared(db: &Connection) -> Result<Vec<DeletedVault>, LedgerErro
 pub(super) fn deleted(db: &Connection, id: Uuid) -> Result<Option<DeletedVault>, LedgerError> {
     first(db, "SELECT * FROM deleted_vault WHERE id = ?1", [id.to_string()])
 }
+
+pub(super) const NAMED: &str = "SELECT * FROM vault WHERE name = ?1 AND resource_group = ?2";
+
+pub(super) fn named(
+    db: &Connection,
+    group: &str,
+    name: &str,
+) -> Result<Option<Vault>, LedgerError> {
+    first(db, NAMED, [name, group])
+}

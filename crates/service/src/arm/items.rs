@@ -2,20 +2,23 @@
 //! now.
 
 use api::arm::item::{
-    self as shape, BackupRequest, ItemRequest, ItemRequestProperties, StatusRequest,
+    self as shape, BackupRequest, ExtendedProperties, ItemRequest, ItemRequestProperties,
 };
-use api::arm::{container, vault};
+use api::arm::{VIRTUAL_MACHINES, container, vault};
+use axum::http::StatusCode;
+use engine::{Following, ItemQuery, Wish};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use model::arm_id;
 use model::fault::{Code, Fault};
-use model::item::Item;
+use model::item::{DiskSelection, Item};
 use model::vault::Vault;
 
-use super::{accepted, bad_request, list};
+use super::pages::{self, Part};
+use super::{accepted, bad_request, link, list, pending};
 use crate::call::{Call, Reply, same_vm};
-use crate::routes::items::BACKUP_STATUS;
+use crate::filter::Filter;
 
 /// `GET V/backupProtectableItems`
 pub(crate) fn protectable(call: &Call) -> Result<Reply, Fault> {
@@ -32,25 +35,64 @@ pub(crate) fn protectable(call: &Call) -> Result<Reply, Fault> {
 pub(crate) fn containers(call: &Call) -> Result<Reply, Fault> {
     let vault = call.vault()?;
     let filter = call.filter()?;
+    let part = pages::part(call, CONTAINERS)?;
+    let items = if filter.passes("status", "Registered") {
+        find(call, &vault, &filter, &part)?
+    } else {
+        Vec::new()
+    };
     let (subscription, vault_id) = (call.subscription(), vault_id(call, &vault));
-    let mut items = call.engine().items(&vault)?;
-    let registered = filter.passes_vms() && filter.passes("status", "Registered");
-    items.retain(|item| registered && filter.passes("friendlyName", &item.vm_name));
-    list(call, items.iter().map(|item| container::render(&subscription, &vault_id, item)))
+    let render = |item: &Item| container::render(&subscription, &vault_id, item);
+    pages::page(call, CONTAINERS, &part, items, place, |items| {
+        Ok(items.iter().map(render).collect())
+    })
+}
+
+/// `GET V/backupFabrics/Azure/protectionContainers/C`
+pub(crate) fn container(call: &Call) -> Result<Reply, Fault> {
+    let vault = call.vault()?;
+    let name = call.name("container");
+    let (group, vm) = arm_id::parse_vm_tail(name).ok_or_else(|| {
+        let message = format!("'{name}' is not the container of a virtual machine.");
+        Fault::new(Code::ItemNotFound, message)
+    })?;
+    let item = call.engine().item(&vault, group, vm)?;
+    let vault_id = vault_id(call, &vault);
+    Ok(Reply::ok(&container::render(&call.subscription(), &vault_id, &item)))
 }
 
 /// `GET V/backupProtectedItems`
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     let vault = call.vault()?;
-    let filter = call.filter()?;
-    let mut items = call.engine().items(&vault)?;
-    items.retain(|item| {
-        filter.passes_vms()
-            && filter.passes("friendlyName", &item.vm_name)
-            && filter.passes("policyName", item.policy.as_deref().unwrap_or_default())
-    });
-    let rendered = items.iter().map(|item| render(call, &vault, item));
-    list(call, rendered.collect::<Result<Vec<_>, _>>()?)
+    let part = pages::part(call, ITEMS)?;
+    let items = find(call, &vault, &call.filter()?, &part)?;
+    pages::page(call, ITEMS, &part, items, place, |items| render_all(call, &vault, items))
+}
+
+const ITEMS: &str = "items";
+const CONTAINERS: &str = "containers";
+
+/// The vault's items that a filter wants, of one page.
+fn find(call: &Call, vault: &Vault, filter: &Filter, part: &Part) -> Result<Vec<Item>, Fault> {
+    let after = pages::parsed(part, |place| {
+        let (id, vm_name) = place.split_once(' ')?;
+        Some((vm_name.to_owned(), id.parse().ok()?))
+    })?;
+    if !filter.passes_vms() {
+        return Ok(Vec::new());
+    }
+    call.engine().find_items(&ItemQuery {
+        vault: vault.id,
+        vm_name: filter.get("friendlyName").map(str::to_owned),
+        policy: filter.get("policyName").map(str::to_owned),
+        after,
+        limit: Some(part.fetch),
+    })
+}
+
+/// An item's place in a list.
+fn place(item: &Item) -> String {
+    format!("{} {}", item.id, item.vm_name)
 }
 
 /// `GET ITEM`
@@ -59,20 +101,47 @@ pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
     Ok(Reply::ok(&render(call, &vault, &item)?))
 }
 
-/// `PUT ITEM`: enables backup, or gives the item another policy. As in Azure, whoever enables needs
-/// a right on the virtual machine besides the one on the vault.
+/// `PUT ITEM`: everything that a client asks of an item's protection. As in Azure, whoever enables
+/// it needs a right on the virtual machine besides the one on the vault.
 pub(crate) fn put(call: &Call) -> Result<Reply, Fault> {
     let request: ItemRequest = call.body()?;
     let vault = call.vault()?;
-    check_supported(&request.properties)?;
-    let (group, vm) = source(call, &request.properties)?;
-    if call.item().is_err() {
-        let id = arm_id::vm(&call.subscription(), group, vm);
-        call.require("Microsoft.Compute/virtualMachines/write", &id)?;
-    }
-    let policy = policy(call, &vault, &request.properties)?;
-    let (item, job) = call.engine().enable(&vault, group, vm, policy)?;
+    let wanted = &request.properties;
+    let (group, vm) = source(call, wanted)?;
+    let (item, job) = match asked(wanted)? {
+        Asked::Protect { disks } => {
+            if call.item().is_err() {
+                let id = arm_id::vm(&call.subscription(), group, vm);
+                call.require("Microsoft.Compute/virtualMachines/write", &id)?;
+            }
+            let policy = policy(call, &vault, wanted)?;
+            call.engine().protect(&vault, group, vm, policy, disks)?
+        }
+        Asked::Change(wish) => {
+            let item = call.engine().item(&vault, group, vm)?;
+            let job = call.engine().change(&vault, item.clone(), &wish)?;
+            (item, job)
+        }
+    };
     Ok(accepted(call, &arm_id::item(&vault_id(call, &vault), &item), &job.to_string()))
+}
+
+/// `DELETE ITEM`: stops protection and deletes the item with its data, as far as the vault's soft
+/// delete lets it. An item that is not there is as it should be.
+pub(crate) fn delete(call: &Call) -> Result<Reply, Fault> {
+    let vault = call.vault()?;
+    let (group, vm) = call.item_vm()?;
+    let item = match call.engine().item(&vault, group, vm) {
+        Err(fault) if fault.code == Code::ItemNotFound => {
+            return Ok(Reply::empty(StatusCode::NO_CONTENT));
+        }
+        found => found?,
+    };
+    let job = call.engine().change(&vault, item, &Wish::Delete)?;
+    let id = vault_id(call, &vault);
+    Ok(pending()
+        .with("azure-asyncoperation", link(call, &format!("{id}/backupOperations/{job}")))
+        .with("location", link(call, &format!("{id}/backupOperationResults/{job}"))))
 }
 
 /// `POST ITEM/backup`
@@ -89,31 +158,31 @@ pub(crate) fn backup(call: &Call) -> Result<Reply, Fault> {
     Ok(accepted(call, &arm_id::item(&vault_id(call, &vault), &item), &job.to_string()))
 }
 
-/// `POST …/locations/L/backupStatus`
-pub(crate) fn backup_status(call: &Call) -> Result<Reply, Fault> {
-    let request: StatusRequest = call.body()?;
-    let (group, name) = vm_of(call, &request.resource_id)?;
-    call.require(BACKUP_STATUS, &request.resource_id)?;
-    let vm = call.engine().vm(group, name)?;
-    let protection = call.engine().protection_of(&vm)?;
-    let protection = protection.as_ref().map(|(vault, item)| (vault, item));
-    Ok(Reply::ok(&shape::render_status(&call.subscription(), protection)))
-}
-
 /// Renders an item of this vault.
 pub(super) fn render(call: &Call, vault: &Vault, item: &Item) -> Result<shape::Item, Fault> {
-    let points = call.engine().points(item)?;
-    let following = call.engine().following(item)?;
-    Ok(shape::render(shape::Facts {
-        subscription: &call.subscription(),
-        base: &call.base,
-        vault,
-        item,
-        newest_point: points.first().map(|point| point.taken_at),
-        policy_kind: following.map(|following| following.kind),
-        next_run: following.and_then(|following| following.next_run),
-        warnings: &call.engine().vault_warnings(vault),
-    }))
+    let rendered = render_all(call, vault, std::slice::from_ref(item))?;
+    Ok(rendered.into_iter().next().expect("one for each"))
+}
+
+/// Renders items of this vault.
+fn render_all(call: &Call, vault: &Vault, items: &[Item]) -> Result<Vec<shape::Item>, Fault> {
+    let newest = call.engine().newest_points(items)?;
+    let following = call.engine().following(vault, items)?;
+    let (subscription, warnings) = (call.subscription(), call.engine().vault_warnings(vault));
+    let render = |((item, newest_point), following): ((&Item, _), Option<Following>)| {
+        shape::render(shape::Facts {
+            subscription: &subscription,
+            base: &call.base,
+            vault,
+            item,
+            newest_point,
+            policy_kind: following.map(|following| following.kind),
+            next_run: following.and_then(|following| following.next_run),
+            warnings: &warnings,
+            now: call.now(),
+        })
+    };
+    Ok(items.iter().zip(newest).zip(following).map(render).collect())
 }
 
 /// The ARM id of this vault.
@@ -121,25 +190,45 @@ pub(super) fn vault_id(call: &Call, vault: &Vault) -> String {
     vault::id(&call.subscription(), vault)
 }
 
-/// Refuses what cannot be done yet, so that nobody believes it was.
-fn check_supported(wanted: &ItemRequestProperties) -> Result<(), Fault> {
-    let refused = |what: &str| {
-        let message = format!("{what} is not supported yet; the request changed nothing.");
-        Err(Fault::new(Code::InvalidConfigureProtection, message))
-    };
-    let state = wanted.protection_state.as_deref().unwrap_or_default();
-    if ["ProtectionStopped", "BackupsSuspended", "ProtectionPaused"].contains(&state) {
-        return refused("Stopping protection");
+/// What a body asks of an item.
+enum Asked {
+    /// To be backed up under the body's policy; these disks, if it names any.
+    Protect { disks: Option<DiskSelection> },
+    /// Something else.
+    Change(Wish),
+}
+
+/// Reads what a body asks for. The state counts for more than the policy: clients that stop
+/// protection send what they read before along with it. No policy, said so, is a stop too.
+fn asked(wanted: &ItemRequestProperties) -> Result<Asked, Fault> {
+    let refused = |message: String| Fault::new(Code::InvalidConfigureProtection, message);
+    let kind = wanted.protected_item_type.as_deref().unwrap_or(VIRTUAL_MACHINES);
+    if !kind.eq_ignore_ascii_case(VIRTUAL_MACHINES) {
+        let message = format!("protectedItemType '{kind}' is not {VIRTUAL_MACHINES}.");
+        return Err(refused(message));
     }
     if wanted.is_rehydrate == Some(true) {
-        return refused("Bringing back a deleted item");
+        return Ok(Asked::Change(Wish::Undelete));
     }
-    let extended = wanted.extended_properties.as_ref();
-    let disks = extended.and_then(|extended| extended.disk_exclusion_properties.as_ref());
-    if disks.is_some_and(|disks| !disks.is_null()) {
-        return refused("Backing up only some disks");
+    let state = wanted.protection_state.as_deref().unwrap_or_default();
+    let is = |known: &str| state.eq_ignore_ascii_case(known);
+    if is("ProtectionStopped") {
+        return Ok(Asked::Change(Wish::Stop));
     }
-    Ok(())
+    if is("BackupsSuspended") {
+        return Ok(Asked::Change(Wish::Suspend));
+    }
+    if !["", "Protected", "IRPending", "ProtectionError"].into_iter().any(is) {
+        return Err(refused(format!("An item cannot be put into the state '{state}'.")));
+    }
+    if wanted.policy_id.as_deref() == Some("") {
+        return Ok(Asked::Change(Wish::Stop));
+    }
+    let disks = wanted.extended_properties.as_ref().map(ExtendedProperties::selection);
+    let disks = disks.transpose().map_err(|what| {
+        refused(format!("diskLunList names {what}, which is not the number of a disk."))
+    })?;
+    Ok(Asked::Protect { disks })
 }
 
 /// The resource group and name of the VM to protect: the body's, which must be the URL's.
@@ -163,7 +252,7 @@ fn source<'a>(
 }
 
 /// The resource group and name of the VM with this ARM id, in our subscription.
-fn vm_of<'a>(call: &Call, id: &'a str) -> Result<(&'a str, &'a str), Fault> {
+pub(super) fn vm_of<'a>(call: &Call, id: &'a str) -> Result<(&'a str, &'a str), Fault> {
     let named = |key| arm_id::named(id, key);
     let subscription = named("subscriptions").unwrap_or_default();
     let (group, vm) = (named("resourceGroups"), named("virtualMachines"));
@@ -190,7 +279,10 @@ fn policy<'a>(
     let prefix = id.get(..of_vault.len()).unwrap_or_default();
     let name = arm_id::named(id, "backupPolicies");
     match name {
-        Some(name) if prefix.eq_ignore_ascii_case(&of_vault) => Ok(name),
+        Some(name) if prefix.eq_ignore_ascii_case(&of_vault) => {
+            call.require("Microsoft.RecoveryServices/Vaults/backupPolicies/read", id)?;
+            Ok(name)
+        }
         _ => {
             let message = format!("policyId '{id}' is not a policy of vault '{}'.", vault.name);
             Err(Fault::new(Code::InvalidConfigureProtection, message))

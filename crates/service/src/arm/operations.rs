@@ -9,7 +9,6 @@ use api::arm::operation::{self, Stage};
 use axum::http::StatusCode;
 use model::fault::{Code, Fault};
 use model::job::{Job, Operation, Status};
-use model::seed::new_uuid;
 use uuid::Uuid;
 
 use super::items::{render, vault_id};
@@ -17,21 +16,23 @@ use super::jobs::find;
 use super::{link, pending};
 use crate::call::{Call, Reply};
 
-/// `POST V/backupFabrics/Azure/refreshContainers`. There is nothing to do: virtual machines are
-/// found as they come. The operation exists because clients wait for one.
+/// `POST V/backupFabrics/Azure/refreshContainers`: looks at all hosts.
 pub(crate) fn refresh(call: &Call) -> Result<Reply, Fault> {
-    let id = vault_id(call, &call.vault()?);
-    let operation = new_uuid(call.engine().seed());
+    let vault = call.vault()?;
+    let operation = call.engine().refresh(&vault)?;
+    let id = vault_id(call, &vault);
     let path = format!("{id}/backupFabrics/Azure/operationResults/{operation}");
     Ok(pending().with("location", link(call, &path)))
 }
 
-/// `GET V/backupFabrics/Azure/operationResults/{op}`: nothing was to do, so it is done.
+/// `GET V/backupFabrics/Azure/operationResults/{op}`: whether the look is over.
 pub(crate) fn refreshed(call: &Call) -> Result<Reply, Fault> {
-    call.vault()?;
-    match Uuid::parse_str(call.name("operation")) {
-        Ok(_) => Ok(Reply::empty(StatusCode::NO_CONTENT)),
-        Err(_) => Err(not_found(call)),
+    let vault = call.vault()?;
+    let id = Uuid::parse_str(call.name("operation")).map_err(|_| not_found(call))?;
+    match call.engine().is_refreshed(&vault, id) {
+        Some(true) => Ok(Reply::empty(StatusCode::NO_CONTENT)),
+        Some(false) => Ok(pending()),
+        None => Err(not_found(call)),
     }
 }
 
@@ -50,10 +51,11 @@ pub(crate) fn item_status(call: &Call) -> Result<Reply, Fault> {
     Ok(render_status(&of_item(call)?))
 }
 
-/// `GET ITEM/operationResults/{op}`: for a configuration, the item it made.
+/// `GET ITEM/operationResults/{op}`: for what changes an item, the item it left.
 pub(crate) fn item_result(call: &Call) -> Result<Reply, Fault> {
     let job = of_item(call)?;
-    if job.operation != Operation::ConfigureBackup || !job.status.has_ended() {
+    let makes_job = matches!(job.operation, Operation::Backup | Operation::Restore);
+    if makes_job || !job.status.has_ended() {
         return Ok(render_result(&job));
     }
     let (vault, item) = call.item()?;

@@ -7,27 +7,38 @@ use api::arm::restore::{
     ALTERNATE_LOCATION, HoldfastTarget, ORIGINAL_LOCATION, RESTORE_DISKS, RestoreRequest,
     RestoreRequestProperties,
 };
-use engine::{ImageFormat, RestoreTarget};
+use engine::{ImageFormat, PointQuery, RestoreTarget};
 use model::arm_id;
 use model::fault::{Code, Fault};
 use model::item::Item;
-use model::point::PointId;
+use model::point::{Point, PointId};
 
 use super::items::vault_id;
-use super::{accepted, bad_request, list};
+use super::{accepted, bad_request, pages};
 use crate::call::{Call, Reply};
+
+const KIND: &str = "points";
 
 /// `GET ITEM/recoveryPoints`
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     let (vault, item) = call.item()?;
     let filter = call.filter()?;
-    let (from, to) = (filter.moment("startDate")?, filter.moment("endDate")?);
-    let mut points = call.engine().points(&item)?;
-    points.retain(|point| {
-        from.is_none_or(|from| point.taken_at >= from) && to.is_none_or(|to| point.taken_at <= to)
-    });
+    let part = pages::part(call, KIND)?;
+    let points = call.engine().find_points(PointQuery {
+        item: item.id,
+        from: filter.moment("startDate")?,
+        to: filter.moment("endDate")?,
+        after: pages::parsed(&part, |place| {
+            let (at, id) = place.split_once(' ')?;
+            Some((at.parse().ok()?, id.parse().ok()?))
+        })?,
+        limit: Some(part.fetch),
+    })?;
+    let place = |point: &Point| format!("{} {}", point.taken_at, point.id);
     let item_id = arm_id::item(&vault_id(call, &vault), &item);
-    list(call, points.iter().map(|point| shape::render(&item_id, point)))
+    pages::page(call, KIND, &part, points, place, |points| {
+        Ok(points.iter().map(|point| shape::render(&item_id, point)).collect())
+    })
 }
 
 /// `GET ITEM/recoveryPoints/P`

@@ -102,6 +102,10 @@ const VM_ID: &str = concat!(
     "/subscriptions/00000000-0000-0000-0000-0000000000bb/resourceGroups/holdfast",
     "/providers/Microsoft.Compute/virtualMachines/example-vm"
 );
+const VAULT_ID: &str = concat!(
+    "/subscriptions/00000000-0000-0000-0000-0000000000bb/resourceGroups/holdfast",
+    "/providers/Microsoft.RecoveryServices/vaults/example-vault"
+);
 const POLICY_ID: &str = concat!(
     "/subscriptions/00000000-0000-0000-0000-0000000000bb/resourceGroups/holdfast",
     "/providers/Microsoft.RecoveryServices/vaults/example-vault/backupPolicies/DefaultPolicy"

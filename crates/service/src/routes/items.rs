@@ -1,13 +1,27 @@
 //! What a vault could protect, and what it does protect.
 
-use super::{Route, get, post, put};
-use crate::arm::items;
+use super::{Route, delete, get, post, put};
+use crate::arm::{items, validation};
 
 pub(super) const ROUTES: &[Route] = &[
     post(
         subscription!("/providers/Microsoft.RecoveryServices/locations/{location}/backupStatus"),
         BACKUP_STATUS,
-        items::backup_status,
+        validation::backup_status,
+    ),
+    post(
+        subscription!(
+            "/providers/Microsoft.RecoveryServices/locations/{location}/backupPreValidateProtection"
+        ),
+        "Microsoft.RecoveryServices/locations/backupPreValidateProtection/action",
+        validation::pre_validate,
+    ),
+    post(
+        subscription!(
+            "/providers/Microsoft.RecoveryServices/locations/{location}/backupValidateFeatures"
+        ),
+        "Microsoft.RecoveryServices/locations/backupValidateFeatures/action",
+        validation::validate_features,
     ),
     get(
         vault!("/backupProtectableItems"),
@@ -19,12 +33,22 @@ pub(super) const ROUTES: &[Route] = &[
         "Microsoft.RecoveryServices/Vaults/backupProtectionContainers/read",
         items::containers,
     ),
+    get(
+        vault!("/backupFabrics/Azure/protectionContainers/{container}"),
+        "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/read",
+        items::container,
+    ),
     get(vault!("/backupProtectedItems"), ITEM_READ, items::list_all),
     get(item!(""), ITEM_READ, items::get),
     put(
         item!(""),
         "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/write",
         items::put,
+    ),
+    delete(
+        item!(""),
+        "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/delete",
+        items::delete,
     ),
     post(
         item!("/backup"),

@@ -15,6 +15,16 @@ pub(super) const ROUTES: &[Route] = &[
         operations::refreshed,
     ),
     get(vault!("/backupJobs"), JOB_READ, jobs::list_all),
+    post(
+        vault!("/backupJobsExport"),
+        "Microsoft.RecoveryServices/Vaults/backupJobsExport/action",
+        jobs::export,
+    ),
+    get(
+        vault!("/backupJobs/operationResults/{operation}"),
+        "Microsoft.RecoveryServices/Vaults/backupJobs/operationResults/read",
+        jobs::exported,
+    ),
     get(vault!("/backupJobs/{job}"), JOB_READ, jobs::get),
     post(
         vault!("/backupJobs/{job}/cancel"),

@@ -252,3 +252,64 @@ fn a_virtual_machine_is_restored_under_a_new_name() {
     let id = sent["targetVirtualMachineId"].as_str().expect("an id");
     assert!(id.ends_with("/holdfast/providers/Microsoft.Compute/virtualMachines/new1"), "{id}");
 }
+
+#[test]
+fn jobs_are_listed_by_what_is_asked_for() {
+    let jobs = format!(
+        "GET {V}/backupJobs?$filter=status%20eq%20%27Failed%27%20and%20operation%20eq%20\
+         %27Backup%27%20and%20startTime%20eq%20%272026-11-01T00%3A00%3A00Z%27"
+    );
+    let none: [Value; 0] = [];
+    prints(
+        run(
+            "holdfast job list --vault v1 --status failed --operation backup --from 2026-11-01",
+            [(VAULTS, list([vault_in("holdfast")])), (jobs.as_str(), list(none))],
+        ),
+        expect![[r#"
+        The vault has no such jobs.
+    "#]],
+    );
+}
+
+#[test]
+fn an_item_is_stopped_resumed_deleted_and_brought_back() {
+    let (put, get) = (format!("PUT {V}{ITEM}?"), format!("GET {V}{ITEM}?"));
+    let delete = format!("DELETE {V}{ITEM}?");
+    let items = format!("GET {V}/backupProtectedItems?");
+    let mut deleted = an_item();
+    deleted.properties.is_scheduled_for_deferred_delete = Some(true);
+    deleted.properties.deferred_delete_time_in_utc = Some("2026-12-09T10:00:00Z".to_owned());
+    for (line, method, after, says, asked) in [
+        ("stop", &put, an_item(), "'web1' is not backed up any more.\n", Some("policyId")),
+        ("resume", &put, an_item(), "'web1' is backed up again.\n", Some("policyId")),
+        (
+            "undelete",
+            &put,
+            an_item(),
+            "'web1' is back; its protection is stopped.\n",
+            Some("isRehydrate"),
+        ),
+        (
+            "delete",
+            &delete,
+            deleted,
+            "'web1' is deleted; it can be undeleted until 2026-12-09 10:00:00Z.\n",
+            None,
+        ),
+    ] {
+        let ran = run(
+            &format!("holdfast item {line} --vault v1 --item web1"),
+            [
+                (VAULTS, list([vault_in("holdfast")])),
+                (items.as_str(), list([an_item()])),
+                (method.as_str(), answer(202, Value::Null)),
+                (get.as_str(), one(after)),
+            ],
+        );
+        assert_eq!(ran.out, says, "{line}: {}", ran.err);
+        assert_eq!(ran.bodies.len(), usize::from(asked.is_some()), "{line}");
+        for (name, body) in asked.iter().zip(&ran.bodies) {
+            assert!(body["properties"].get(name).is_some(), "{line}: {body}");
+        }
+    }
+}

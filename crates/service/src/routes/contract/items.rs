@@ -2,12 +2,19 @@
 
 use api::arm::container::{Container, ProtectableItem};
 use api::arm::item::{BackupRequest, BackupStatus, Item, ItemRequest, StatusRequest};
+use api::arm::validation::{FeatureRequest, FeatureSupport, PreValidateRequest, PreValidation};
 use api::openapi::Operation;
 use serde_json::json;
 
-use super::{POLICY_ID, VM_ID, get, post, put};
+use super::{POLICY_ID, VAULT_ID, VM_ID, delete, get, post, put};
 
 pub(super) fn operations() -> Vec<Operation> {
+    let mut operations = of_a_region();
+    operations.extend(of_a_vault());
+    operations
+}
+
+fn of_a_region() -> Vec<Operation> {
     vec![
         post(
             "BackupStatus_Get",
@@ -18,6 +25,34 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .takes::<StatusRequest>(json!({ "resourceType": "VM", "resourceId": VM_ID }))
         .gives::<BackupStatus>(200),
+        post(
+            "ProtectionIntents_Validate",
+            subscription!(
+                "/providers/Microsoft.RecoveryServices/locations/{location}/backupPreValidateProtection"
+            ),
+            "What protecting a virtual machine would say.",
+        )
+        .takes::<PreValidateRequest>(json!({
+            "resourceType": "VM",
+            "resourceId": VM_ID,
+            "vaultId": VAULT_ID,
+            "properties": "{\"policyName\":\"DefaultPolicy\"}",
+        }))
+        .gives::<PreValidation>(200),
+        post(
+            "FeatureSupports_Validate",
+            subscription!(
+                "/providers/Microsoft.RecoveryServices/locations/{location}/backupValidateFeatures"
+            ),
+            "Whether a feature is there in a region.",
+        )
+        .takes::<FeatureRequest>(json!({ "featureType": "AzureVMResourceBackup" }))
+        .gives::<FeatureSupport>(200),
+    ]
+}
+
+fn of_a_vault() -> Vec<Operation> {
+    vec![
         get(
             "BackupProtectableItems_List",
             vault!("/backupProtectableItems"),
@@ -32,6 +67,12 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .filtered()
         .lists::<Container>(),
+        get(
+            "ProtectionContainers_Get",
+            vault!("/backupFabrics/Azure/protectionContainers/{container}"),
+            "What an item of the vault is filed under.",
+        )
+        .gives::<Container>(200),
         get("BackupProtectedItems_List", vault!("/backupProtectedItems"), "The vault's items.")
             .filtered()
             .lists::<Item>(),
@@ -43,6 +84,10 @@ pub(super) fn operations() -> Vec<Operation> {
                 "policyId": POLICY_ID,
             } }))
             .accepts()
+            .refuses(&[409]),
+        delete("ProtectedItems_Delete", item!(""), "Stops protection and deletes the data.")
+            .accepts()
+            .empty(204)
             .refuses(&[409]),
         post("Backups_Trigger", item!("/backup"), "Backs the item up now.")
             .may_take::<BackupRequest>(json!({ "properties": {

@@ -2,6 +2,7 @@
 
 use api::arm::item::Item;
 use api::arm::job::Job;
+use api::arm::job::export::ExportResult;
 use api::arm::operation::OperationStatus;
 use api::openapi::Operation;
 
@@ -25,6 +26,15 @@ pub(super) fn operations() -> Vec<Operation> {
         get("BackupJobs_List", vault!("/backupJobs"), "The vault's jobs.")
             .filtered()
             .lists::<Job>(),
+        post("Jobs_Export", vault!("/backupJobsExport"), "Writes jobs into a file.")
+            .filtered()
+            .accepts(),
+        get(
+            "ExportJobsOperationResults_Get",
+            vault!("/backupJobs/operationResults/{operation}"),
+            "Where the exported jobs are.",
+        )
+        .gives::<ExportResult>(200),
         get("JobDetails_Get", vault!("/backupJobs/{job}"), "A job, with all that is known of it.")
             .gives::<Job>(200),
         post("JobCancellations_Trigger", vault!("/backupJobs/{job}/cancel"), "Cancels a job.")
