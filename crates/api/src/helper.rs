@@ -39,6 +39,8 @@ pub struct Request {
 pub enum Call {
     /// Every domain with its state and XML. Answer: [`Answer::Domains`].
     ListDomains,
+    /// Every virtual network with its state and XML. Answer: [`Answer::Networks`].
+    ListNetworks,
     /// One domain's state and XML. Answer: [`Answer::Domain`].
     GetDomain {
         /// The domain.
@@ -209,6 +211,11 @@ pub enum Answer {
         /// All of them.
         domains: Vec<DomainInfo>,
     },
+    /// Virtual networks.
+    Networks {
+        /// All of them; none where the driver has no networks.
+        networks: Vec<NetworkInfo>,
+    },
     /// XML, or an agent's JSON.
     Text {
         /// The text.
@@ -256,6 +263,16 @@ pub struct DomainInfo {
     /// Its state.
     pub state: DomainState,
     /// Its live XML, or its definition where it is off.
+    pub xml: String,
+}
+
+/// A virtual network, as libvirt has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkInfo {
+    /// Whether it runs.
+    pub active: bool,
+    /// Its XML.
     pub xml: String,
 }
 

@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use model::fault::{Code, Fault};
 use model::item::{DiskSelection, Item, LastBackup, ProtectionState};
 use model::job::{self, Job, JobId, Operation, Status, Task};
+use model::network::Network;
 use model::point::{Consistency, Point, PointId};
 use model::policy::{Kind, Policy};
 use model::principal::Tenancy;
+use model::store::Store;
 use model::tags::Tags;
 use model::vault::{Redundancy, SoftDeleteState, Vault, VaultName, VaultSettings};
-use model::vm::{AgentState, Disk, DiskFormat, DiskKind, PowerState, Vm};
+use model::vm::{AgentState, Disk, DiskFormat, DiskKind, Interface, PowerState, Vm};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -383,6 +385,11 @@ fn a_vm() -> Vm {
         agent: AgentState::Connected { version: Some("8.2.0".to_owned()) },
         vcpus: 2,
         memory_bytes: 4 << 30,
+        interfaces: vec![Interface {
+            mac: Some("00:0d:3a:1b:c7:21".to_owned()),
+            network: Some("lab".to_owned()),
+            bridge: None,
+        }],
     }
 }
 
@@ -391,6 +398,67 @@ fn a_virtual_machine_has_what_clients_need() {
     let mut ours = arm::vm::render("S", &a_vm(), "qemu:///system");
     ours.properties.instance_view = Some(arm::vm::instance_view(&a_vm()));
     check(&golden!("vm"), &ours, &["/properties/hardwareProfile/vmSize"]);
+}
+
+#[test]
+fn networks_and_cards_have_what_clients_need() {
+    let network = Network {
+        uuid: id(0x7777_7777),
+        name: "lab".to_owned(),
+        libvirt_name: "lab".to_owned(),
+        host: a_vm().host,
+        region: "onprem1".to_owned(),
+        resource_group: "RG1".to_owned(),
+        active: true,
+        bridge: Some("virbr7".to_owned()),
+        prefixes: vec!["10.7.0.0/24".to_owned()],
+    };
+    let ours = arm::network::render("S", &network, "qemu:///system");
+    check(&golden!("virtual-network"), &ours, &[]);
+    let vm = a_vm();
+    let card = (0, &vm.interfaces[0]);
+    let ours = arm::network::interface("S", &vm, card, std::slice::from_ref(&network));
+    check(
+        &golden!("network-interface"),
+        &ours,
+        // The guest is not asked for its address.
+        &["/properties/ipConfigurations/0/properties/privateIPAddress"],
+    );
+    // On a bridge without a network of libvirt's, no subnet is told.
+    let elsewhere = Interface { bridge: Some("br0".to_owned()), ..Interface::default() };
+    let ours = arm::network::interface("S", &vm, (1, &elsewhere), &[network]);
+    assert_eq!(ours.properties.ip_configurations[0].properties.subnet, None);
+    assert!(!ours.properties.primary);
+}
+
+#[test]
+fn a_storage_account_has_what_clients_need() {
+    let store = Store {
+        name: "staging".to_owned(),
+        resource_group: "RG1".to_owned(),
+        region: "onprem1".to_owned(),
+        directory: "/data/staging/onprem1".into(),
+        builtin: true,
+    };
+    let ours = arm::store::render_account("S", &store);
+    check(&golden!("storage-account"), &ours, &["/properties/primaryEndpoints/blob"]);
+    let url = &ours.resource.properties.primary_endpoints.blob;
+    assert_eq!(url, "file:///data/staging/onprem1/");
+}
+
+#[test]
+fn luns_are_read_from_numbers_and_from_text() {
+    let luns = |list: Value| {
+        let sent = serde_json::json!({"recoveryType": "RestoreDisks", "restoreDiskLunList": list});
+        read::<restore::RestoreRequestProperties>(&sent).luns().ok()
+    };
+    let json = |text: &str| serde_json::from_str(text).expect("JSON");
+    assert_eq!(luns(json("null")), Some(None));
+    assert_eq!(luns(json("[]")), Some(Some(vec![])));
+    assert_eq!(luns(json(r#"["0", 1, " 2 "]"#)), Some(Some(vec![0, 1, 2])));
+    for bad in [r#"["x"]"#, "[-1]", "[1.5]", "[{}]", "[null]", "[4294967296]"] {
+        assert_eq!(luns(json(bad)), None, "{bad}");
+    }
 }
 
 #[test]
@@ -405,5 +473,6 @@ fn a_restore_request_names_the_new_vm_in_azures_way_or_in_ours() {
         serde_json::json!({"directory": "/srv/r", "vmName": "other"});
     let ours: restore::RestoreRequest = read(&sent);
     assert_eq!(ours.properties.target_vm_name(), Some("other"));
-    assert_eq!(ours.properties.holdfast_target.expect("sent").directory, "/srv/r");
+    let directory = ours.properties.holdfast_target.and_then(|target| target.directory);
+    assert_eq!(directory.as_deref(), Some("/srv/r"));
 }

@@ -85,6 +85,8 @@ fn carry_out(
         Command::Repo(command) => command.run(world.watched),
         Command::Host(command) => command.run(&service()?),
         Command::Group(command) => command.run(&service()?),
+        Command::Store(command) => command.run(&service()?),
+        Command::Network(command) => command.run(&service()?),
         Command::Vault(command) => command.run(&service()?),
         Command::Vm(command) => command.run(&service()?),
         Command::Policy(command) => command.run(&service()?),

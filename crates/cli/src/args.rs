@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    az_login, backup_now, group, host, item, job, point, policy, principal, repo, restore, role,
-    serve, vault, vm,
+    az_login, backup_now, group, host, item, job, network, point, policy, principal, repo, restore,
+    role, serve, store, vault, vm,
 };
 
 /// A self-hosted Recovery Services vault for KVM virtual machines.
@@ -56,6 +56,12 @@ pub enum Command {
     /// Resource groups: names under which hosts, virtual machines and vaults are found
     #[command(subcommand)]
     Group(group::Command),
+    /// Staging stores: the directories that restored disks go into
+    #[command(subcommand)]
+    Store(store::Command),
+    /// Virtual networks, as they were found on their hosts
+    #[command(subcommand)]
+    Network(network::Command),
     /// Vaults
     #[command(subcommand)]
     Vault(vault::Command),

@@ -10,6 +10,7 @@ pub mod group;
 pub mod host;
 pub mod item;
 pub mod job;
+pub mod network;
 pub mod point;
 pub mod policy;
 pub mod principal;
@@ -17,6 +18,7 @@ pub mod repo;
 pub mod restore;
 pub mod role;
 pub mod serve;
+pub mod store;
 pub mod vault;
 pub mod vm;
 

@@ -4,7 +4,9 @@
 //! several resources have is a usage error that lists their groups; one that none has is not found.
 
 use api::arm::item::Item;
+use api::arm::network::VirtualNetwork;
 use api::arm::point::Point;
+use api::arm::store::StorageAccount;
 use api::arm::vault::Vault;
 use api::arm::vm::Vm;
 use model::arm_id;
@@ -82,6 +84,48 @@ pub fn point(client: &Client, item: &Item, name: &str) -> Result<Seen<Point>, Fa
         let name = &item.properties.friendly_name;
         Failure::not_found(format!("There is no recovery point of '{name}' yet."))
     })
+}
+
+/// The staging store of this name in this region; the name may have its group before it, as in
+/// `GROUP/NAME`.
+pub fn store(client: &Client, name: &str, region: &str) -> Result<Seen<StorageAccount>, Failure> {
+    let path = arm_id::subscription(client.subscription());
+    let mut found: Vec<Seen<StorageAccount>> =
+        client.list(&format!("{path}/providers/{}", api::arm::store::STORAGE_ACCOUNTS))?;
+    found.retain(|store| {
+        let resource = &store.view.resource;
+        is_named(&resource.id, &resource.name, name)
+            && resource.location.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(region))
+    });
+    let missing = || Failure::not_found(format!("Region '{region}' has no store '{name}'."));
+    let group = |store: &StorageAccount| group_of(&store.resource.id).to_owned();
+    only(found, group, "store", name, "GROUP/NAME", missing)
+}
+
+/// The virtual network of this name in this region; the name may have its group before it, as in
+/// `GROUP/NAME`.
+pub fn network(client: &Client, name: &str, region: &str) -> Result<Seen<VirtualNetwork>, Failure> {
+    let path = arm_id::subscription(client.subscription());
+    let mut found: Vec<Seen<VirtualNetwork>> =
+        client.list(&format!("{path}/providers/{}", api::arm::network::VIRTUAL_NETWORKS))?;
+    found.retain(|network| {
+        let network = &network.view;
+        is_named(&network.id, &network.name, name)
+            && network.location.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(region))
+    });
+    let missing = || Failure::not_found(format!("Region '{region}' has no network '{name}'."));
+    let group = |network: &VirtualNetwork| group_of(&network.id).to_owned();
+    only(found, group, "network", name, "GROUP/NAME", missing)
+}
+
+/// Whether the resource is the one that `wanted` names, with or without its group.
+fn is_named(id: &str, name: &str, wanted: &str) -> bool {
+    match wanted.split_once('/') {
+        Some((group, wanted)) => {
+            group_of(id).eq_ignore_ascii_case(group) && name.eq_ignore_ascii_case(wanted)
+        }
+        None => name.eq_ignore_ascii_case(wanted),
+    }
 }
 
 /// What stands for the newest recovery point.

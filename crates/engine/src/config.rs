@@ -32,6 +32,11 @@ pub struct Config {
     /// How many backups that policies ask for run at once on one host, with those that somebody
     /// asked for; the others wait for their turn. At least 1.
     pub backups_per_host: usize,
+    /// Where the disks of restored virtual machines go unless somebody names another directory.
+    /// QEMU's user must be able to get there.
+    pub image_dir: PathBuf,
+    /// Directories that restores may write in, beside staging stores and `image_dir`.
+    pub restore_roots: Vec<PathBuf>,
 }
 
 impl Config {
@@ -45,6 +50,8 @@ impl Config {
             helper: None,
             freeze_budget: Duration::from_secs(10),
             backups_per_host: 2,
+            image_dir: PathBuf::from("/var/lib/libvirt/images"),
+            restore_roots: Vec::new(),
         }
     }
 
@@ -72,6 +79,11 @@ impl Config {
     /// Where a deleted vault's repository is put before it is removed: it is none any more.
     pub(crate) fn removed_repository_dir(&self, region: &str, vault: Uuid) -> PathBuf {
         self.data_dir.join("stores").join(region).join(format!("{vault}.deleted"))
+    }
+
+    /// The directory that staging stores of the data directory lie in.
+    pub(crate) fn staging_dir(&self) -> PathBuf {
+        self.data_dir.join("staging")
     }
 
     /// The directory of a vault's repository in the local store of its region.

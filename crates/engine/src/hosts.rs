@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
-use fabric::{Domain, FabricError, Host as Hypervisor, HostEvent};
+use fabric::{Domain, FabricError, Host as Hypervisor, HostEvent, Network};
 use model::fault::{Code, Fault};
 use model::host::Host;
 use model::vm::Vm;
@@ -68,6 +68,7 @@ pub(crate) struct Connected {
 #[derive(Default)]
 struct Seen {
     domains: Vec<Domain>,
+    networks: Vec<Network>,
     problem: Option<Fault>,
     /// How often left-overs of an earlier process were looked for since the host was last away.
     recoveries: u32,
@@ -92,6 +93,11 @@ impl Connected {
         self.captures.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The virtual networks that were last seen on it.
+    pub(crate) fn networks(&self) -> Vec<Network> {
+        self.with(|seen| seen.networks.clone())
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Seen) -> T) -> T {
         act(&mut self.seen.lock().expect("nothing panics while it holds what was seen"))
     }
@@ -113,6 +119,15 @@ impl Connected {
 
     fn look_begun(&self) -> Result<(), FabricError> {
         let found = self.hypervisor.inventory();
+        // A host whose networks cannot be listed has its virtual machines all the same.
+        let networks = match found.is_ok().then(|| self.hypervisor.networks()) {
+            Some(Err(error)) => {
+                tracing::warn!(host = self.host.uri, %error, "its networks cannot be listed");
+                None
+            }
+            Some(Ok(networks)) => Some(networks),
+            None => None,
+        };
         let fault = found.as_ref().err().map(faults::of_fabric);
         let result = self.with(|seen| {
             seen.looking -= 1;
@@ -121,6 +136,9 @@ impl Connected {
                 seen.recoveries = 0;
             }
             seen.problem = fault;
+            if let Some(networks) = networks {
+                seen.networks = networks;
+            }
             found.map(|domains| seen.domains = domains)
         });
         self.looked.notify_all();
@@ -311,6 +329,7 @@ fn vm(host: &Host, domain: Domain, unnamed: Unnamed, name: String) -> Vm {
         agent: domain.agent,
         vcpus: domain.vcpus,
         memory_bytes: domain.memory_bytes,
+        interfaces: domain.interfaces,
     }
 }
 
@@ -407,6 +426,7 @@ impl Engine {
             }
             other => other.or_fault()?,
         }
+        self.ensure_staging(&host);
         Hosts::begin(&self.world, host.clone());
         Ok(host)
     }

@@ -19,6 +19,7 @@ pub mod image;
 mod job_export;
 mod job_run;
 mod jobs;
+mod networks;
 mod policies;
 mod protection;
 mod record;
@@ -28,6 +29,7 @@ mod repositories;
 pub mod restore;
 mod scheduler;
 pub mod seed;
+mod stores;
 mod vaults;
 mod world;
 
@@ -48,10 +50,11 @@ pub use data_dir::DataDirError;
 pub use hosts::{Connect, HostStatus};
 pub use ledger::port::{ItemQuery, JobQuery, PointQuery};
 pub use policies::Following;
-pub use restore::{ImageFormat, RestoreTarget};
+pub use restore::{ImageFormat, RestoreForm, RestoreRequest};
 pub use rules::item_life::Wish;
 pub use rules::tags::Change as TagsChange;
 pub use rules::vault::{AlertsChange, Change as VaultChange};
+pub use stores::NewStore;
 pub use vaults::{NewVault, Strictness, VaultUsage};
 
 use board::Board;
@@ -166,10 +169,11 @@ impl Engine {
     fn begin_discovery(&self) -> Result<(), Fault> {
         let registered = faults::OrFault::or_fault(self.world.ledger.hosts())?;
         let local_is_new = !registered.iter().any(|host| host.uri == config::LOCAL_URI);
+        self.create_resource_group(config::LOCAL_GROUP, config::LOCAL_REGION, None)?;
         for host in registered {
+            self.ensure_staging(&host);
             Hosts::begin(&self.world, host);
         }
-        self.create_resource_group(config::LOCAL_GROUP, config::LOCAL_REGION, None)?;
         if self.world.config.local_host && local_is_new {
             self.add_host(config::LOCAL_URI, config::LOCAL_REGION, config::LOCAL_GROUP)?;
         }

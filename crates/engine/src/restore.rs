@@ -1,35 +1,45 @@
 //! Restore: from a recovery point to files, and to a virtual machine that boots.
 //!
-//! Every disk is written to a file with another name first, and gets its own name when all of it is
-//! there: a file `<vm>-<target>.<format>` is whole, whatever happened. What a job did not get
-//! through with is removed; a killed job's files are removed at the next start.
+//! Everything that can be known beforehand is checked before a job begins, because clients look at
+//! the answer to their request and rarely at the job. What a restore leaves:
+//!
+//! ```text
+//! STORE/<vm>-<job>/                 "container" of the staging store, where one is named
+//!     <vm>-<target>.<format>        the disks, unless they go elsewhere
+//!     config-<vm>-<job>.json        what was restored from what
+//!     azuredeploy-<job>.json        the same as a deployment template
+//!     domain-<job>.xml              the same for `virsh define`
+//! IMAGES/<new vm>-<job>/            the disks of a created virtual machine
+//! DIRECTORY/                        the disks, where the client names a directory itself
+//! ```
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
+use api::arm::time;
 use api::record::PointRecord;
-use fabric::{NewDomain, RestoredDisk};
 use model::fault::{Code, Fault};
 use model::item::Item;
-use model::job::{CREATE_VM, Job, JobId, Operation, TRANSFER_FROM_VAULT};
-use model::point::{Point, PointId};
+use model::job::{CREATE_VM, JobId, Operation, TRANSFER_FROM_VAULT};
+use model::network::Network;
+use model::point::{Point, PointDisk, PointId};
+use model::store::Store;
 use model::vault::Vault;
-use model::vm::DiskFormat;
-use repo::{Flow, Progress, RepoError, Repository, Transfer};
+use model::vm::PowerState;
+use repo::Repository;
+use rules::restore::{self, Form};
 use rules::{item_life, naming};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::Engine;
 use crate::faults::{self, OrFault};
-use crate::job_run::{JobRun, NewJob, Stop};
-use crate::world::World;
+use crate::job_run::{JobRun, NewJob};
+use crate::stores::{self, resolved};
 
-/// The name of a job's property that says where it restores to.
-const DIRECTORY: &str = "Target Directory";
+mod describe;
+mod run;
+
+pub(crate) use run::clean_up;
 
 /// The format of restored disk files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,47 +60,113 @@ impl ImageFormat {
     }
 }
 
-/// Where a recovery point is restored to.
+/// What a recovery point is restored to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RestoreTarget {
+pub enum RestoreForm {
     /// Its disks, as files `<vm>-<target>.<format>`.
     Disks {
-        /// The directory, by its absolute path. Made if missing; must hold none of the files.
-        directory: PathBuf,
         /// The files' format.
         format: ImageFormat,
     },
     /// A new virtual machine over its disks, started.
     NewVm {
-        /// The new VM's name, which no VM of its host may have.
+        /// The new VM's name, which no VM may have.
         name: String,
-        /// The directory for its disks, by its absolute path. QEMU's user must be able to get
-        /// there.
-        directory: PathBuf,
+        /// The network that it is put on; `None`: those that it was on, as far as they are there.
+        network: Option<Box<Network>>,
     },
 }
 
-impl RestoreTarget {
-    fn directory(&self) -> &Path {
-        match self {
-            Self::Disks { directory, .. } | Self::NewVm { directory, .. } => directory,
+/// What of a recovery point is restored, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreRequest {
+    /// What it is restored to.
+    pub form: RestoreForm,
+    /// The directory for the disks, by its absolute path. Made if missing; must hold none of the
+    /// files. `None`: the store for disks, the images' directory for a virtual machine.
+    pub directory: Option<PathBuf>,
+    /// The staging store that gets the description, and disks that have no other directory.
+    pub store: Option<Store>,
+    /// The resource group of a new virtual machine; `None`: that of the one that was backed up.
+    pub resource_group: Option<String>,
+    /// The data disks that are wanted, by LUN: see [`rules::restore::disks`].
+    pub luns: Option<Vec<u32>>,
+}
+
+impl RestoreRequest {
+    /// All disks as files in this directory.
+    pub fn to_directory(directory: impl Into<PathBuf>, format: ImageFormat) -> Self {
+        Self {
+            form: RestoreForm::Disks { format },
+            directory: Some(directory.into()),
+            store: None,
+            resource_group: None,
+            luns: None,
         }
     }
+}
 
+/// Where disks go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// Into this directory.
+    Given(PathBuf),
+    /// Into a new directory of the job's own in this one.
+    Under(PathBuf),
+}
+
+/// A restore that may be carried out.
+struct Plan {
+    form: RestoreForm,
+    place: Place,
+    store: Option<Store>,
+    resource_group: String,
+    disks: Vec<PointDisk>,
+}
+
+impl Plan {
     fn format(&self) -> ImageFormat {
-        match self {
-            Self::Disks { format, .. } => *format,
-            Self::NewVm { .. } => ImageFormat::Qcow2,
+        match &self.form {
+            RestoreForm::Disks { format } => *format,
+            RestoreForm::NewVm { .. } => ImageFormat::Qcow2,
         }
     }
 
     /// What its files' names begin with.
     fn stem<'a>(&'a self, item: &'a Item) -> &'a str {
-        match self {
-            Self::Disks { .. } => &item.vm_name,
-            Self::NewVm { name, .. } => name,
+        match &self.form {
+            RestoreForm::Disks { .. } => &item.vm_name,
+            RestoreForm::NewVm { name, .. } => name,
         }
     }
+
+    /// The name of the virtual machine that it makes, or that its description would make.
+    fn vm_name(&self, item: &Item, job: JobId) -> String {
+        match &self.form {
+            RestoreForm::Disks { .. } => {
+                let job = job.to_string();
+                format!("{:.50}-{:.8}", item.vm_name, job)
+            }
+            RestoreForm::NewVm { name, .. } => name.clone(),
+        }
+    }
+
+    /// The directory for the disks.
+    fn directory(&self, item: &Item, job: JobId) -> PathBuf {
+        match &self.place {
+            Place::Given(directory) => directory.clone(),
+            Place::Under(directory) => directory.join(container(self.stem(item), job)),
+        }
+    }
+
+    fn file(&self, item: &Item, target: &str) -> String {
+        format!("{}-{target}.{}", self.stem(item), self.format().name())
+    }
+}
+
+/// The name of a job's own directory: what Azure calls a container.
+fn container(stem: &str, job: JobId) -> String {
+    format!("{}-{job}", stem.to_lowercase())
 }
 
 impl Engine {
@@ -98,30 +174,39 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// `ItemSoftDeleted`; `ResourceNotFound` for an unknown point; `RestoreTargetInvalid` for a
-    /// directory or name that cannot be used; the ledger failed. What goes wrong later is in the
-    /// job.
-    pub fn restore(&self, item: &Item, point: PointId, to: RestoreTarget) -> Result<JobId, Fault> {
+    /// `ItemSoftDeleted`; `ResourceNotFound` for an unknown point; `ResourceGroupNotFound`;
+    /// `RestoreTargetInvalid` for a place, name, network or disk that cannot be used; the ledger
+    /// failed. What goes wrong later is in the job.
+    pub fn restore(
+        &self,
+        item: &Item,
+        point: PointId,
+        wanted: RestoreRequest,
+    ) -> Result<JobId, Fault> {
         item_life::may_restore(item)?;
         let point = self.point(item, point)?;
         let vault = self.world.ledger.vault(item.vault).or_fault()?.ok_or_else(|| {
             Fault::new(Code::ResourceNotFound, "The item's vault is not in the ledger.")
         })?;
-        self.check_target(item, &point, &to)?;
-        let mut properties = vec![
-            ("Recovery point time ".to_owned(), point.taken_at.to_string()),
-            (DIRECTORY.to_owned(), to.directory().display().to_string()),
-        ];
+        let plan = self.plan(&vault, item, &point, wanted)?;
         let mut tasks = vec![TRANSFER_FROM_VAULT];
-        let kind = match &to {
-            RestoreTarget::Disks { .. } => "Recover disks",
-            RestoreTarget::NewVm { name, .. } => {
+        let mut properties = vec![];
+        let mut tell = |name: &str, value: String| properties.push((name.to_owned(), value));
+        let kind = match &plan.form {
+            RestoreForm::Disks { .. } => "Recover disks",
+            RestoreForm::NewVm { name, .. } => {
                 tasks.push(CREATE_VM);
-                properties.push(("Target VM Name".to_owned(), name.clone()));
+                tell("Target VM Name", name.clone());
                 "Recover virtual machine"
             }
         };
-        properties.insert(0, ("Job Type".to_owned(), kind.to_owned()));
+        tell("Job Type", kind.to_owned());
+        // With a space at its end: so Azure names it, and so clients look for it.
+        tell("Recovery point time ", time::in_words(point.taken_at));
+        tell("Target resource group", plan.resource_group.clone());
+        if let Some(store) = &plan.store {
+            tell(stores::STORE, store.name.clone());
+        }
         let new = NewJob {
             vault: vault.id,
             item: item.id,
@@ -134,7 +219,7 @@ impl Engine {
         let run = JobRun::begin(&self.world, new)?;
         let id = run.job().id;
         let world = Arc::clone(&self.world);
-        let restore = Restore { world, vault, item: item.clone(), point, to, job: id };
+        let restore = run::Restore { world, vault, item: item.clone(), point, plan, job: id };
         let work = move || restore.run(run);
         match thread::Builder::new().name(format!("restore-{id}")).spawn(work) {
             Ok(_) => Ok(id),
@@ -145,225 +230,137 @@ impl Engine {
         }
     }
 
-    fn check_target(&self, item: &Item, point: &Point, to: &RestoreTarget) -> Result<(), Fault> {
-        let directory = to.directory();
-        let invalid = |message: String| Err(Fault::new(Code::RestoreTargetInvalid, message));
+    /// What is to be done, if all of it may be.
+    fn plan(
+        &self,
+        vault: &Vault,
+        item: &Item,
+        point: &Point,
+        wanted: RestoreRequest,
+    ) -> Result<Plan, Fault> {
+        let RestoreRequest { form, directory, store, resource_group, luns } = wanted;
+        if let Some(store) = &store {
+            restore::store(store, &vault.region)?;
+        }
+        let resource_group = match resource_group {
+            Some(group) => self.resource_group(&group)?.name,
+            None => item.vm_resource_group.clone(),
+        };
+        if let RestoreForm::NewVm { name, network } = &form {
+            self.check_name(name)?;
+            if let Some(network) = network {
+                restore::network(network, &vault.region)?;
+            }
+        }
+        let place = self.place(&form, directory, store.as_ref())?;
+        let disks = self.disks(vault, point, luns.as_deref(), &form)?;
+        let plan = Plan { form, place, store, resource_group, disks };
+        if let Place::Given(directory) = &plan.place {
+            for disk in &plan.disks {
+                let file = directory.join(plan.file(item, &disk.target));
+                if file.symlink_metadata().is_ok() {
+                    return Err(invalid(format!("The file {} exists already.", file.display())));
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    fn disks(
+        &self,
+        vault: &Vault,
+        point: &Point,
+        luns: Option<&[u32]>,
+        form: &RestoreForm,
+    ) -> Result<Vec<PointDisk>, Fault> {
+        let form = match form {
+            RestoreForm::Disks { .. } => Form::Disks,
+            RestoreForm::NewVm { .. } => Form::Vm,
+        };
+        // Numbers count the disks of the machine; a point may hold only some of them.
+        let order = match luns {
+            None => Vec::new(),
+            Some(_) => {
+                let repository = self.world.repositories.of(vault)?;
+                disk_order(&record_of(&repository, point.id)?)?
+            }
+        };
+        Ok(restore::disks(&order, &point.disks, luns, form)?.into_iter().cloned().collect())
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), Fault> {
+        if !naming::is_valid(name) {
+            return Err(invalid(format!("'{name}' cannot be a virtual machine's name.")));
+        }
+        let taken = |vm: &model::vm::Vm| {
+            vm.domain.eq_ignore_ascii_case(name) || vm.name.eq_ignore_ascii_case(name)
+        };
+        if self.vms()?.iter().any(taken) {
+            return Err(invalid(format!("A virtual machine named '{name}' exists already.")));
+        }
+        Ok(())
+    }
+
+    fn place(
+        &self,
+        form: &RestoreForm,
+        directory: Option<PathBuf>,
+        store: Option<&Store>,
+    ) -> Result<Place, Fault> {
+        match (directory, form, store) {
+            (Some(directory), ..) => {
+                self.check_directory(&directory)?;
+                Ok(Place::Given(directory))
+            }
+            (None, RestoreForm::NewVm { .. }, _) => {
+                Ok(Place::Under(self.world.config.image_dir.clone()))
+            }
+            (None, RestoreForm::Disks { .. }, Some(store)) => {
+                Ok(Place::Under(store.directory.clone()))
+            }
+            (None, RestoreForm::Disks { .. }, None) => {
+                Err(invalid("The request names neither a storage account nor a directory."))
+            }
+        }
+    }
+
+    fn check_directory(&self, directory: &Path) -> Result<(), Fault> {
+        let shown = directory.display();
         if !directory.is_absolute() {
-            let shown = directory.display();
-            return invalid(format!("The directory '{shown}' is not an absolute path."));
+            return Err(invalid(format!("The directory '{shown}' is not an absolute path.")));
         }
         if directory.components().any(|part| part == Component::ParentDir) {
-            let shown = directory.display();
-            return invalid(format!("The directory '{shown}' has '..' in its path."));
+            return Err(invalid(format!("The directory '{shown}' has '..' in its path.")));
         }
-        if resolved(directory).starts_with(&self.world.config.data_dir) {
-            let message = "The directory lies in Holdfast's own data directory.";
-            return invalid(message.to_owned());
+        let config = &self.world.config;
+        let real = resolved(directory);
+        let stores = self.stores()?.into_iter().map(|store| resolved(&store.directory));
+        let mut roots: Vec<PathBuf> = stores.collect();
+        let in_a_store = roots.iter().any(|root| real.starts_with(root));
+        if real.starts_with(&config.data_dir) && !in_a_store {
+            return Err(invalid("The directory lies in Holdfast's own data directory."));
         }
-        for disk in &point.disks {
-            let file = final_path(to, item, &disk.target);
-            if file.symlink_metadata().is_ok() {
-                return invalid(format!("The file {} exists already.", file.display()));
-            }
-        }
-        if let RestoreTarget::NewVm { name, .. } = to {
-            if !naming::is_valid(name) {
-                return invalid(format!("'{name}' cannot be a virtual machine's name."));
-            }
-            let taken = |vm: &model::vm::Vm| vm.domain.eq_ignore_ascii_case(name);
-            if self.vms()?.iter().any(taken) {
-                return invalid(format!("A virtual machine named '{name}' exists already."));
-            }
-        }
-        Ok(())
+        roots.push(resolved(&config.image_dir));
+        roots.extend(config.restore_roots.iter().map(|root| resolved(root)));
+        restore::directory(&real, &roots)
     }
 }
 
-/// Where a path leads, as far as it is there, whatever links are on the way.
-fn resolved(path: &Path) -> PathBuf {
-    for above in path.ancestors() {
-        if let Ok(real) = above.canonicalize() {
-            return real.join(path.strip_prefix(above).unwrap_or(Path::new("")));
-        }
-    }
-    path.to_owned()
+fn invalid(message: impl Into<String>) -> Fault {
+    Fault::new(Code::RestoreTargetInvalid, message)
 }
 
-fn final_path(to: &RestoreTarget, item: &Item, target: &str) -> PathBuf {
-    let name = format!("{}-{target}.{}", to.stem(item), to.format().name());
-    to.directory().join(name)
+/// What a point's manifest says beyond its disks' content.
+fn record_of(repository: &Repository, point: PointId) -> Result<PointRecord, Fault> {
+    let manifest = repository.manifest(point).map_err(|error| faults::of_repository(&error))?;
+    PointRecord::decode(&manifest.engine).map_err(|error| {
+        let text = faults::chain_text(&error);
+        Fault::new(Code::StoreDamaged, format!("The point's record cannot be read: {text}."))
+    })
 }
 
-/// What a job's unfinished files are called: nobody else's are ever removed.
-fn partial_prefix(job: JobId) -> String {
-    format!(".holdfast-{job}-")
-}
-
-/// Removes what a killed restore job left in its directory.
-pub(crate) fn clean_up(job: &Job) {
-    let directory = job.properties.iter().find(|(name, _)| name == DIRECTORY);
-    if let Some((_, directory)) = directory {
-        remove_partials(Path::new(directory), job.id);
-    }
-}
-
-fn remove_partials(directory: &Path, job: JobId) {
-    let prefix = partial_prefix(job);
-    let Ok(entries) = fs::read_dir(directory) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix)
-            && let Err(error) = fs::remove_file(entry.path())
-        {
-            tracing::warn!(path = %entry.path().display(), %error, "not removed");
-        }
-    }
-}
-
-/// What one restore works on.
-struct Restore {
-    world: Arc<World>,
-    vault: Vault,
-    item: Item,
-    point: Point,
-    to: RestoreTarget,
-    job: JobId,
-}
-
-impl Restore {
-    fn run(&self, mut run: JobRun) {
-        let result = self.restore(&mut run);
-        remove_partials(self.to.directory(), self.job);
-        run.finish(result);
-    }
-
-    fn restore(&self, run: &mut JobRun) -> Result<(), Stop> {
-        run.begin_task(TRANSFER_FROM_VAULT)?;
-        let repository = self.world.repositories.of(&self.vault)?;
-        let directory = self.to.directory();
-        fs::create_dir_all(directory).map_err(|error| self.unusable(directory, &error))?;
-        for disk in &self.point.disks {
-            run.add_disk(&disk.target, "", disk.size);
-        }
-        let mut files = Vec::new();
-        for disk in &self.point.disks {
-            files.push((disk.target.clone(), self.restore_disk(run, &repository, &disk.target)?));
-        }
-        run.pass_the_last_moment()?;
-        let mut restored = Vec::new();
-        for (target, partial) in files {
-            let path = final_path(&self.to, &self.item, &target);
-            publish(&partial, &path).map_err(|error| self.unusable(&path, &error))?;
-            run.tell(&format!("Restored Disk {target}"), path.display().to_string());
-            restored.push(RestoredDisk { target, path, format: self.disk_format() });
-        }
-        sync_directory(directory).map_err(|error| self.unusable(directory, &error))?;
-        match &self.to {
-            RestoreTarget::Disks { .. } => Ok(()),
-            RestoreTarget::NewVm { name, .. } => self.create_vm(run, &repository, name, restored),
-        }
-    }
-
-    fn disk_format(&self) -> DiskFormat {
-        match self.to.format() {
-            ImageFormat::Raw => DiskFormat::Raw,
-            ImageFormat::Qcow2 => DiskFormat::Qcow2,
-        }
-    }
-
-    fn unusable(&self, path: &Path, error: &io::Error) -> Stop {
-        let message = format!("{} cannot be written: {error}.", path.display());
-        Stop::Fault(Fault::new(Code::RestoreTargetInvalid, message))
-    }
-
-    /// Restores one disk to a file of another name, and gives back its path.
-    fn restore_disk(
-        &self,
-        run: &mut JobRun,
-        repository: &Repository,
-        target: &str,
-    ) -> Result<PathBuf, Stop> {
-        let stem = format!("{}{target}", partial_prefix(self.job));
-        let raw = self.to.directory().join(format!("{stem}.raw"));
-        let file = new_file(&raw).map_err(|error| self.unusable(&raw, &error))?;
-        let reporter = Reporter { target, run: Mutex::new(run) };
-        match repository.restore_disk(self.point.id, target, &file, &reporter) {
-            Ok(_) => {}
-            Err(RepoError::Cancelled) => return Err(Stop::Cancelled),
-            Err(error) => return Err(faults::of_repository(&error).into()),
-        }
-        if self.to.format() == ImageFormat::Raw {
-            file.sync_all().map_err(|error| self.unusable(&raw, &error))?;
-            return Ok(raw);
-        }
-        let qcow2 = self.to.directory().join(format!("{stem}.qcow2"));
-        fabric::image::convert_raw_to_qcow2(&raw, &qcow2).or_fault()?;
-        fs::remove_file(&raw).map_err(|error| self.unusable(&raw, &error))?;
-        let converted = File::open(&qcow2).and_then(|file| file.sync_all());
-        converted.map_err(|error| self.unusable(&qcow2, &error))?;
-        run.go_on()?;
-        Ok(qcow2)
-    }
-
-    fn create_vm(
-        &self,
-        run: &mut JobRun,
-        repository: &Repository,
-        name: &str,
-        disks: Vec<RestoredDisk>,
-    ) -> Result<(), Stop> {
-        run.begin_task(CREATE_VM)?;
-        let manifest = repository.manifest(self.point.id).or_fault()?;
-        let record = PointRecord::decode(&manifest.engine).map_err(|error| {
-            let text = faults::chain_text(&error);
-            Fault::new(Code::StoreDamaged, format!("The point's record cannot be read: {text}."))
-        })?;
-        let host = self.world.hosts.in_region(&self.vault.region)?;
-        let new = NewDomain {
-            uuid: model::seed::new_uuid(self.world.seed.as_ref()),
-            name: name.to_owned(),
-            resource_group: Some(self.item.vm_resource_group.clone()),
-            disks,
-        };
-        let left_out = host.hypervisor.define(&record.domain_xml, &new).or_fault()?;
-        for words in left_out {
-            run.tell("Left out of the virtual machine", words);
-        }
-        run.tell("Target VM Id", new.uuid.to_string());
-        host.hypervisor.start(new.uuid).map_err(|error| {
-            let text = faults::chain_text(&error);
-            let message = format!("'{name}' is defined, but could not be started: {text}.");
-            Fault::new(Code::RestoredVmNotStarted, message)
-        })?;
-        Ok(())
-    }
-}
-
-fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// Gives a whole file its own name, unless a file of that name has come up meanwhile.
-fn publish(partial: &Path, path: &Path) -> io::Result<()> {
-    Ok(renameat_with(CWD, partial, CWD, path, RenameFlags::NOREPLACE)?)
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Carries a transfer's figures into its job. The `Mutex` is there because the repository may
-/// report from any of its threads.
-struct Reporter<'a> {
-    target: &'a str,
-    run: Mutex<&'a mut JobRun>,
-}
-
-impl Progress for Reporter<'_> {
-    fn report(&self, transfer: Transfer) -> Flow {
-        let mut run = self.run.lock().expect("reporting does not panic");
-        run.progress(self.target, transfer.scanned, transfer.total, 0, 0);
-        if run.is_cancelled() { Flow::Cancel } else { Flow::Continue }
-    }
+/// The targets of all disks that the domain had, in its order.
+fn disk_order(record: &PointRecord) -> Result<Vec<String>, Fault> {
+    let domain = fabric::xml::domain::read(&record.domain_xml, PowerState::Off).or_fault()?;
+    Ok(domain.disks.into_iter().map(|disk| disk.target).collect())
 }

@@ -20,7 +20,7 @@ fn check_restores(house: &House, vault: &Vault, target: &str, expected: &[u8]) {
     let point = house.points(vault)[0].id;
     let directory = house.dir().join(format!("restored-{point}"));
     let format = engine::ImageFormat::Raw;
-    let to = engine::RestoreTarget::Disks { directory: directory.clone(), format };
+    let to = engine::RestoreRequest::to_directory(&directory, format);
     let job = house.engine.restore(&house.item(vault), point, to).expect("begun");
     let job = house.ended(vault, job);
     assert_eq!(job.status, Status::Completed, "{:?}", job.error);
@@ -199,7 +199,7 @@ fn all_disks_of_a_machine_are_restored() {
         let expected = house.content(target);
         let directory = house.dir().join("both").join(target);
         let format = engine::ImageFormat::Raw;
-        let to = engine::RestoreTarget::Disks { directory: directory.clone(), format };
+        let to = engine::RestoreRequest::to_directory(&directory, format);
         let point = house.points(&vault)[0].id;
         let job = house.engine.restore(&house.item(&vault), point, to).expect("begun");
         assert_eq!(house.ended(&vault, job).status, Status::Completed);

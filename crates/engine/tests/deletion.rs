@@ -327,6 +327,7 @@ fn a_group_that_a_machine_names_itself_is_there_and_stays_with_it() {
         name: "own".to_owned(),
         resource_group: Some("Team-A".to_owned()),
         disks: Vec::new(),
+        network: None,
     };
     house.host.define(xml, &new).expect("defined");
     let groups = || house.engine.resource_groups().expect("listed");

@@ -5,7 +5,7 @@ mod house;
 
 use std::time::Duration;
 
-use engine::{ImageFormat, RestoreTarget, Wish};
+use engine::{ImageFormat, RestoreRequest, Wish};
 use model::fault::{Code, Fault};
 use model::item::{DiskSelection, Item, ProtectionState};
 use model::job::{Job, JobId, Operation, Status};
@@ -39,7 +39,7 @@ fn try_backup(house: &House, vault: &Vault) -> Result<JobId, Fault> {
 fn try_restore(house: &House, vault: &Vault) -> Result<JobId, Fault> {
     let point = house.points(vault)[0].id;
     let directory = house.dir().join("restored");
-    let to = RestoreTarget::Disks { directory, format: ImageFormat::Raw };
+    let to = RestoreRequest::to_directory(directory, ImageFormat::Raw);
     house.engine.restore(&house.item(vault), point, to)
 }
 

@@ -2,14 +2,12 @@
 
 mod house;
 
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engine::{ImageFormat, NewVault, RestoreTarget, VaultChange};
-use model::fault::{Code, Fault};
+use engine::{NewVault, VaultChange};
+use model::fault::Code;
 use model::vault::Redundancy;
 
 use house::{House, NAME, OTHER_URI};
@@ -109,42 +107,4 @@ fn a_hypervisor_that_hangs_is_told_as_such_and_holds_up_nothing_known() {
     let fault = answer.expect_err("unknown");
     let codes = [Code::ResourceNotFound, Code::HypervisorUnavailable];
     assert!(codes.contains(&fault.code), "{fault}");
-}
-
-#[track_caller]
-fn restore(house: &House, to: RestoreTarget) -> Result<(), Fault> {
-    let vault = house.engine.vault("holdfast", "v1").expect("there");
-    let item = house.item(&vault);
-    let point = house.points(&vault)[0].id;
-    house.engine.restore(&item, point, to).map(|id| drop(house.ended(&vault, id)))
-}
-
-#[test]
-fn a_restore_goes_nowhere_near_the_engines_own_files_or_another_machines() {
-    let house = House::with_one_disk();
-    let (vault, _) = house.protected();
-    house.backup(&vault);
-    let link = house.dir().join("link");
-    symlink(house.data(), &link).expect("made");
-    let disks = |directory: PathBuf| RestoreTarget::Disks { directory, format: ImageFormat::Raw };
-    for directory in [
-        house.data(),
-        house.data().join("stores/x"),
-        link.join("deep/er"),
-        house.dir().join("out/../data/keys"),
-        PathBuf::from("out"),
-        PathBuf::new(),
-    ] {
-        let fault = restore(&house, disks(directory.clone())).expect_err("refused");
-        assert_eq!(fault.code, Code::RestoreTargetInvalid, "{directory:?}");
-    }
-    let out = house.dir().join("out");
-    for name in ["web", "WEB", "", "../x", "a/b", "-x", &"n".repeat(65)] {
-        let to = RestoreTarget::NewVm { name: name.to_owned(), directory: out.clone() };
-        let fault = restore(&house, to).expect_err("refused");
-        assert_eq!(fault.code, Code::RestoreTargetInvalid, "{name:?}");
-    }
-    restore(&house, disks(out.clone())).expect("restored");
-    let fault = restore(&house, disks(out)).expect_err("the files are there");
-    assert_eq!(fault.code, Code::RestoreTargetInvalid);
 }

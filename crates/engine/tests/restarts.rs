@@ -84,7 +84,7 @@ fn a_killed_restores_files_are_removed() {
     let point = house.points(&vault)[0].id;
     let directory = house.dir().join("out");
     let format = engine::ImageFormat::Raw;
-    let to = engine::RestoreTarget::Disks { directory: directory.clone(), format };
+    let to = engine::RestoreRequest::to_directory(&directory, format);
     let id = house.engine.restore(&item, point, to).expect("begun");
     let done = house.ended(&vault, id);
     let half = directory.join(format!(".holdfast-{id}-vda.raw"));

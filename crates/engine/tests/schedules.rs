@@ -66,8 +66,8 @@ fn property<'a>(job: &'a Job, name: &str) -> &'a str {
 fn a_daily_policy_starts_its_backups_the_initial_one_included() {
     let house = House::with_one_disk();
     let (vault, item) = house.protected();
-    let following =
-        house.engine.following(&vault, &[item.clone()]).expect("read")[0].expect("has a policy");
+    let following = house.engine.following(&vault, std::slice::from_ref(&item)).expect("read")[0]
+        .expect("has a policy");
     assert_eq!(following.next_run, "2026-11-23T20:30:00Z".parse().ok());
     seen(&house, &item);
     house.set_clock("2026-11-23T20:29:00Z");

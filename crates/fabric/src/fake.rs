@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use crate::error::FabricError;
 use crate::host::{
-    CHECKPOINT_PREFIX, Capture, CapturePlan, Domain, Host, HostEvent, NewDomain, RecoverScope,
+    CHECKPOINT_PREFIX, Capture, CapturePlan, Domain, Host, HostEvent, Network, NewDomain,
+    RecoverScope,
 };
 use crate::xml::domain;
 use crate::xml::rebuild::rebuild;
@@ -73,6 +74,7 @@ pub struct FakeHost {
 #[derive(Default)]
 struct State {
     machines: BTreeMap<Uuid, Machine>,
+    networks: Vec<Network>,
     faults: VecDeque<Fault>,
     listeners: Vec<Sender<HostEvent>>,
     /// Lives of the capturing process: a capture of an earlier one is dead.
@@ -131,6 +133,11 @@ impl FakeHost {
         };
         self.lock().machines.insert(uuid, machine);
         self.tell(uuid);
+    }
+
+    /// Adds a virtual network.
+    pub fn add_network(&self, network: Network) {
+        self.lock().networks.push(network);
     }
 
     /// The guest writes. Ranges outside of the disk are cut off.
@@ -307,6 +314,11 @@ impl Host for FakeHost {
     fn inventory(&self) -> Result<Vec<Domain>, FabricError> {
         self.reach()?;
         self.lock().machines.values().map(Machine::describe).collect()
+    }
+
+    fn networks(&self) -> Result<Vec<Network>, FabricError> {
+        self.reach()?;
+        Ok(self.lock().networks.clone())
     }
 
     fn domain(&self, domain: Uuid) -> Result<Domain, FabricError> {

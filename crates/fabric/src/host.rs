@@ -26,7 +26,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use model::point::PointId;
 use model::units::Extent;
-use model::vm::{AgentState, Disk, DiskFormat, PowerState};
+use model::vm::{AgentState, Disk, DiskFormat, Interface, PowerState};
 use uuid::Uuid;
 
 use crate::error::FabricError;
@@ -47,6 +47,13 @@ pub trait Host: Send + Sync {
     ///
     /// [`FabricError::HypervisorDown`].
     fn inventory(&self) -> Result<Vec<Domain>, FabricError>;
+
+    /// Every virtual network of the host, in no order; none where it has no notion of them.
+    ///
+    /// # Errors
+    ///
+    /// [`FabricError::HypervisorDown`].
+    fn networks(&self) -> Result<Vec<Network>, FabricError>;
 
     /// One domain.
     ///
@@ -165,6 +172,23 @@ pub struct Domain {
     pub agent: AgentState,
     /// The resource group its metadata names.
     pub resource_group: Option<String>,
+    /// Its network cards, in the domain's order.
+    pub interfaces: Vec<Interface>,
+}
+
+/// A virtual network, as the host has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// Its name in libvirt.
+    pub name: String,
+    /// Whether it runs.
+    pub active: bool,
+    /// The bridge that its virtual machines are on, where it has one.
+    pub bridge: Option<String>,
+    /// Its address ranges, such as `192.168.122.0/24`; none where the host has no address in it.
+    pub prefixes: Vec<String>,
 }
 
 /// A disk that is not part of a capture.
@@ -401,6 +425,9 @@ pub struct NewDomain {
     pub name: String,
     /// The resource group to write into its metadata.
     pub resource_group: Option<String>,
+    /// The libvirt network that it is put on with one card, by name; `None` = its cards stay as
+    /// they were, as far as they may.
+    pub network: Option<String>,
     /// Its disks. Disks of the source that are not among them are left out.
     pub disks: Vec<RestoredDisk>,
 }

@@ -17,6 +17,6 @@ pub mod xml;
 pub use error::FabricError;
 pub use host::{
     CHECKPOINT_PREFIX, Capture, CapturePlan, CapturedDisk, Checkpoint, Counters, DiskPlan,
-    DiskReader, Domain, Evidence, Finish, Host, HostEvent, Method, NewDomain, Quiesce,
+    DiskReader, Domain, Evidence, Finish, Host, HostEvent, Method, Network, NewDomain, Quiesce,
     RecoverScope, RestoredDisk, Sink, SkippedDisk, checkpoint_name,
 };

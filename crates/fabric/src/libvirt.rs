@@ -17,9 +17,10 @@ use uuid::Uuid;
 
 use crate::error::FabricError;
 use crate::host::{
-    CHECKPOINT_PREFIX, Capture, CapturePlan, Domain, Host, HostEvent, NewDomain, RecoverScope,
+    CHECKPOINT_PREFIX, Capture, CapturePlan, Domain, Host, HostEvent, Network, NewDomain,
+    RecoverScope,
 };
-use crate::xml::{domain, rebuild};
+use crate::xml::{domain, network, rebuild};
 
 mod capture;
 mod helper;
@@ -238,6 +239,22 @@ impl Host for LibvirtHost {
             }
         }
         Ok(described)
+    }
+
+    fn networks(&self) -> Result<Vec<Network>, FabricError> {
+        let networks = match self.shared.helper.call(Call::ListNetworks, LIMIT)? {
+            Answer::Networks { networks } => networks,
+            other => return Err(unexpected(&other)),
+        };
+        let read = networks.iter().filter_map(|info| match network::read(&info.xml, info.active) {
+            Ok(network) => Some(network),
+            // One network with XML that cannot be read hides no other.
+            Err(error) => {
+                tracing::warn!(%error, "network left out");
+                None
+            }
+        });
+        Ok(read.collect())
     }
 
     fn domain(&self, domain: Uuid) -> Result<Domain, FabricError> {

@@ -10,6 +10,7 @@ use crate::error::FabricError;
 
 pub mod backup;
 pub mod domain;
+pub mod network;
 pub mod rebuild;
 
 /// Most bytes of one document.

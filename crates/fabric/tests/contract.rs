@@ -17,7 +17,7 @@ use std::time::Duration;
 use fabric::fake::{FakeHost, Fault, NewDisk};
 use fabric::libvirt::{Config, LibvirtHost};
 use fabric::{
-    Capture, CapturePlan, DiskPlan, FabricError, Finish, Host, Method, NewDomain, Quiesce,
+    Capture, CapturePlan, DiskPlan, FabricError, Finish, Host, Method, Network, NewDomain, Quiesce,
     RecoverScope, RestoredDisk, checkpoint_name,
 };
 use model::point::PointId;
@@ -377,11 +377,13 @@ fn boots_again(subject: &Subject<'_>) {
     // Where QEMU's user may come by, which a private temporary directory is not.
     let dir = PathBuf::from(format!("/var/lib/libvirt/holdfast-boots-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("made");
+    let network = a_network(subject.host);
     let disks = plan.disks.iter().map(|disk| to_file(capture.as_ref(), &disk.target, &dir));
     let new = NewDomain {
         uuid: Uuid::from_u128((0x4000_8000 << 64) | u128::from(std::process::id())),
         name: format!("{}-boots-{}", domain.name, std::process::id()),
         resource_group: Some("restored".into()),
+        network: Some(network.name.clone()),
         disks: disks.collect(),
     };
     let xml = capture.evidence().domain_xml.clone();
@@ -399,6 +401,15 @@ fn boots_again(subject: &Subject<'_>) {
     came_up.expect("the agent answers");
     assert_eq!(restored.resource_group.as_deref(), Some("restored"));
     assert_eq!(restored.disks.len(), new.disks.len());
+    let cards: Vec<_> = restored.interfaces.iter().map(|it| it.network.as_deref()).collect();
+    assert_eq!(cards, [Some(network.name.as_str())], "it is on the network that was chosen");
+}
+
+/// A network of the host that runs.
+fn a_network(host: &dyn Host) -> Network {
+    let networks = host.networks().expect("listed");
+    assert!(networks.iter().all(|it| !it.name.is_empty() && !it.uuid.is_nil()), "{networks:?}");
+    networks.into_iter().find(|it| it.active).expect("a network that runs, such as libvirt's own")
 }
 
 fn to_file(capture: &dyn Capture, target: &str, dir: &std::path::Path) -> RestoredDisk {

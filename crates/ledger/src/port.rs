@@ -11,6 +11,7 @@ use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
 use model::role::Assignment;
+use model::store::Store;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
@@ -69,6 +70,9 @@ pub enum LedgerError {
         /// How many.
         items: usize,
     },
+    /// A staging store of that name is already in the resource group, or one has that directory.
+    #[error("a staging store of this name is already in the group, or one has this directory")]
+    StoreTaken,
     /// The record to update or delete is not there, or one that the new record refers to.
     #[error("the record is not in the ledger")]
     Missing,
@@ -205,6 +209,14 @@ pub trait Ledger: Send + Sync {
     fn create_host(&self, host: &Host) -> Result<(), LedgerError>;
     /// All hosts, in the order of their adding.
     fn hosts(&self) -> Result<Vec<Host>, LedgerError>;
+
+    /// Adds a staging store. Fails with `StoreTaken` where its group has one of this name, or one
+    /// has its directory.
+    fn create_store(&self, store: &Store) -> Result<(), LedgerError>;
+    /// Removes the staging store of this name in this group, both in any case of letters.
+    fn delete_store(&self, group: &str, name: &str) -> Result<(), LedgerError>;
+    /// All staging stores, by group and name.
+    fn stores(&self) -> Result<Vec<Store>, LedgerError>;
 
     /// Adds a vault together with its first policies. Fails with `VaultNameTaken` where one of that
     /// name (in any case of letters) is in the resource group.

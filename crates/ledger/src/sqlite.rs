@@ -30,6 +30,7 @@ use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
 use model::role::Assignment;
+use model::store::Store;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
@@ -48,6 +49,7 @@ mod principals;
 mod record;
 mod roles;
 mod settings;
+mod stores;
 mod vaults;
 
 use pool::Pool;
@@ -150,6 +152,18 @@ impl Ledger for SqliteLedger {
 
     fn hosts(&self) -> Result<Vec<Host>, LedgerError> {
         self.pool.read(hosts::list)
+    }
+
+    fn create_store(&self, store: &Store) -> Result<(), LedgerError> {
+        self.pool.write(|db| stores::create(db, store))
+    }
+
+    fn delete_store(&self, group: &str, name: &str) -> Result<(), LedgerError> {
+        self.pool.write(|db| stores::delete(db, group, name))
+    }
+
+    fn stores(&self) -> Result<Vec<Store>, LedgerError> {
+        self.pool.read(stores::list)
     }
 
     fn create_vault(&self, vault: &Vault, policies: &[Policy]) -> Result<(), LedgerError> {

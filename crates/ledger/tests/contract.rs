@@ -13,6 +13,7 @@ use model::item::{Item, LastBackup, ProtectionState};
 use model::job::{Job, JobId, Operation, Status};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::store::Store;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Redundancy, Vault, VaultName};
 use uuid::Uuid;
@@ -95,6 +96,33 @@ fn a_host_is_registered_once_per_uri() {
         let again = ledger.create_host(&host(3, "qemu:///system"));
         assert!(matches!(again, Err(LedgerError::HostTaken)), "{again:?}");
         assert_eq!(ledger.hosts().expect("reads"), [first, second]);
+    });
+}
+
+#[test]
+fn a_store_has_its_name_in_its_group_and_its_directory_for_itself() {
+    on_each(|ledger| {
+        let store = |name: &str, group: &str, directory: &str, builtin| Store {
+            name: name.to_owned(),
+            resource_group: group.to_owned(),
+            region: "north".to_owned(),
+            directory: directory.into(),
+            builtin,
+        };
+        let (first, second) =
+            (store("staging", "group", "/a", true), store("staging", "another", "/b", false));
+        ledger.create_store(&first).expect("adds");
+        ledger.create_store(&second).expect("adds");
+        for taken in [store("STAGING", "Group", "/c", false), store("other", "group", "/a", false)]
+        {
+            let refused = ledger.create_store(&taken);
+            assert!(matches!(refused, Err(LedgerError::StoreTaken)), "{refused:?}");
+        }
+        assert_eq!(ledger.stores().expect("reads"), [second, first.clone()]);
+        ledger.delete_store("ANOTHER", "Staging").expect("removes");
+        let gone = ledger.delete_store("another", "staging");
+        assert!(matches!(gone, Err(LedgerError::Missing)), "{gone:?}");
+        assert_eq!(ledger.stores().expect("reads"), [first]);
     });
 }
 

@@ -156,6 +156,23 @@ impl Connection {
         Domain::wrap(unsafe { sys::virDomainLookupByName(self.raw, name.as_ptr()) })
     }
 
+    /// Every virtual network, running or not: whether it runs, and its XML. None where the driver
+    /// has no networks; one that goes meanwhile is not in the answer.
+    pub fn networks(&self) -> Result<Vec<(bool, String)>> {
+        let mut list: *mut sys::virNetworkPtr = ptr::null_mut();
+        // SAFETY: libvirt allocates the list and gives every entry to us.
+        let networks: Vec<Network> = unsafe {
+            let count = match check(sys::virConnectListAllNetworks(self.raw, &raw mut list, 0)) {
+                Err(error) if error.code == sys::VIR_ERR_NO_SUPPORT => return Ok(Vec::new()),
+                other => other?,
+            };
+            let networks = owned(list, count).map(|raw| Network { raw }).collect();
+            free(list.cast());
+            networks
+        };
+        Ok(networks.iter().filter_map(|it| Some((it.is_active().ok()?, it.xml().ok()?))).collect())
+    }
+
     /// Defines a domain, and checks its XML against libvirt's schema.
     pub fn define(&self, xml: &str) -> Result<Domain> {
         let xml = c_text(xml)?;
@@ -397,6 +414,30 @@ impl Domain {
             sys::virDomainCheckpointCreateXML(self.raw, xml.as_ptr(), flags)
         })
         .map(drop)
+    }
+}
+
+/// A virtual network.
+struct Network {
+    raw: sys::virNetworkPtr,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        // SAFETY: the pointer is ours and is not used again.
+        unsafe { sys::virNetworkFree(self.raw) };
+    }
+}
+
+impl Network {
+    fn is_active(&self) -> Result<bool> {
+        // SAFETY: the handle is live.
+        check(unsafe { sys::virNetworkIsActive(self.raw) }).map(|yes| yes == 1)
+    }
+
+    fn xml(&self) -> Result<String> {
+        // SAFETY: the handle is live; the text is ours.
+        unsafe { taken(sys::virNetworkGetXMLDesc(self.raw, 0)) }
     }
 }
 

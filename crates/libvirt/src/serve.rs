@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use api::helper::{
-    AGENT_ANSWER_MAX, Answer, Call, DomainInfo, Event, Failure, FailureKind, Message, Request,
-    write_frame,
+    AGENT_ANSWER_MAX, Answer, Call, DomainInfo, Event, Failure, FailureKind, Message, NetworkInfo,
+    Request, write_frame,
 };
 
 use crate::ffi::{Domain, Result};
@@ -111,6 +111,11 @@ impl Server {
         let text = |text| Answer::Text { text };
         Ok(match call {
             Call::ListDomains => Answer::Domains { domains: self.domains()? },
+            Call::ListNetworks => {
+                let found = self.hypervisor.get()?.networks()?.into_iter();
+                let networks = found.map(|(active, xml)| NetworkInfo { active, xml }).collect();
+                Answer::Networks { networks }
+            }
             Call::GetDomain { domain: uuid } => Answer::Domain { domain: info(&domain(&uuid)?)? },
             Call::DefinitionXml { domain: uuid } => text(domain(&uuid)?.definition()?),
             Call::BlockInfo { domain: uuid, target } => {

@@ -83,6 +83,14 @@ fn it_lists_changes_and_lets_go() {
 }
 
 #[test]
+fn it_lists_networks_and_whether_they_run() {
+    let mut program = ready();
+    let Ok(Answer::Networks { networks }) = program.ask(1, Call::ListNetworks) else { panic!() };
+    let [network] = networks.as_slice() else { panic!("{networks:?}") };
+    assert!(network.active && network.xml.contains("<name>default</name>"), "{network:?}");
+}
+
+#[test]
 fn what_is_not_there_is_told_as_such() {
     let mut program = ready();
     let domain = "00000000-0000-0000-0000-00000000dead".to_owned();

@@ -29,6 +29,21 @@ pub fn vm(sub: &str, group: &str, name: &str) -> String {
     format!("{}/providers/Microsoft.Compute/virtualMachines/{name}", resource_group(sub, group))
 }
 
+/// A storage account.
+pub fn storage_account(sub: &str, group: &str, name: &str) -> String {
+    format!("{}/providers/Microsoft.Storage/storageAccounts/{name}", resource_group(sub, group))
+}
+
+/// A virtual network.
+pub fn virtual_network(sub: &str, group: &str, name: &str) -> String {
+    format!("{}/providers/Microsoft.Network/virtualNetworks/{name}", resource_group(sub, group))
+}
+
+/// A subnet of the virtual network with this id.
+pub fn subnet(network_id: &str, name: &str) -> String {
+    format!("{network_id}/subnets/{name}")
+}
+
 /// A policy of the vault with this id.
 pub fn policy(vault_id: &str, name: &str) -> String {
     format!("{vault_id}/backupPolicies/{name}")
@@ -83,6 +98,32 @@ pub fn named<'a>(id: &'a str, key: &str) -> Option<&'a str> {
     None
 }
 
+/// The subscription, the resource group and the name in the id of a resource of this type, such as
+/// `Microsoft.Storage/storageAccounts`; nothing where it is the id of something else. A subnet has
+/// the type of its network with `/subnets` behind it, and its network's name comes before its own.
+pub fn parse<'a>(id: &'a str, kind: &str) -> Option<(&'a str, &'a str, Vec<&'a str>)> {
+    let mut segments = id.split('/').filter(|segment| !segment.is_empty());
+    let mut expect = |key: &str| segments.next().filter(|it| it.eq_ignore_ascii_case(key));
+    expect("subscriptions")?;
+    let subscription = segments.next()?;
+    let mut expect = |key: &str| segments.next().filter(|it| it.eq_ignore_ascii_case(key));
+    expect("resourceGroups")?;
+    let group = segments.next()?;
+    if kind.is_empty() {
+        return segments.next().is_none().then_some((subscription, group, Vec::new()));
+    }
+    let (provider, types) = kind.split_once('/')?;
+    let mut expect = |key: &str| segments.next().filter(|it| it.eq_ignore_ascii_case(key));
+    expect("providers")?;
+    expect(provider)?;
+    let mut names = Vec::new();
+    for kind in types.split('/') {
+        segments.next().filter(|it| it.eq_ignore_ascii_case(kind))?;
+        names.push(segments.next()?);
+    }
+    segments.next().is_none().then_some((subscription, group, names))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +140,21 @@ mod tests {
         }
         for name in ["", "vm", "rg;vm", "sqlcontainer;rg;vm", "iaasvmcontainerv2;;vm"] {
             assert_eq!(parse_vm_tail(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_of_its_type_or_of_none() {
+        let network = virtual_network("S", "RG", "n");
+        let kind = "Microsoft.Network/virtualNetworks";
+        assert_eq!(parse(&network, kind), Some(("S", "RG", vec!["n"])));
+        assert_eq!(parse(&network.to_uppercase(), kind), Some(("S", "RG", vec!["N"])));
+        let subnet = subnet(&network, "default");
+        let found = parse(&subnet, "Microsoft.Network/virtualNetworks/subnets");
+        assert_eq!(found, Some(("S", "RG", vec!["n", "default"])));
+        assert_eq!(parse(&resource_group("S", "RG"), ""), Some(("S", "RG", vec![])));
+        for other in [subnet.as_str(), &vm("S", "RG", "n"), "", "/", "/subscriptions/S", "n"] {
+            assert_eq!(parse(other, kind), None, "{other}");
         }
     }
 

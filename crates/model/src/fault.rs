@@ -278,6 +278,26 @@ codes! {
     RestoreTargetInvalid = "UserErrorRestoreTargetInvalid",
         "The directory or the virtual machine's name to restore to cannot be used.",
         "Choose an empty directory with enough space, and a name that no virtual machine has.";
+    /// A way to restore that there is not.
+    RestoreTypeNotSupported = "UserErrorRestoreTypeNotSupported",
+        "Holdfast cannot restore in this way.",
+        "Restore the disks, or create a new virtual machine from the recovery point.";
+    /// A staging store that cannot be made as asked.
+    StoreInvalid = "UserErrorStagingStoreInvalid",
+        "The directory cannot be a staging store.",
+        "Name an absolute path outside of the data directory that the service can write to.";
+    /// A staging store whose name or directory another one has.
+    StoreTaken = "StorageAccountAlreadyTaken",
+        "The resource group has a storage account of this name, or another one has the directory.",
+        "Choose another name and another directory, or remove the other storage account first.";
+    /// A staging store that is needed.
+    StoreInUse = "UserErrorStagingStoreInUse",
+        "The storage account is its region's own, or a restore job writes into it.",
+        "Wait until the job has ended; a region's own storage account cannot be removed.";
+    /// A region that no host is in.
+    LocationNotAvailable = "LocationNotAvailableForResourceType",
+        "There is no host in this region.",
+        "Name the region of a registered host.";
     /// A restored VM that did not come up.
     RestoredVmNotStarted = "UserErrorRestoredVmNotStarted",
         "The restored virtual machine was defined but could not be started.",

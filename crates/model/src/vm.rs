@@ -28,6 +28,19 @@ pub struct Vm {
     pub vcpus: u32,
     /// Memory, in bytes.
     pub memory_bytes: u64,
+    /// Its network cards, in the domain's order.
+    pub interfaces: Vec<Interface>,
+}
+
+/// One network card of a virtual machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Its hardware address, as in `52:54:00:12:34:56`.
+    pub mac: Option<String>,
+    /// The libvirt network that it is on, by libvirt's name.
+    pub network: Option<String>,
+    /// The bridge that it is on.
+    pub bridge: Option<String>,
 }
 
 /// Whether a virtual machine runs.

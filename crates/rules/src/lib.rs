@@ -14,6 +14,7 @@ pub mod job_life;
 pub mod naming;
 pub mod policy;
 pub mod protection;
+pub mod restore;
 pub mod retain;
 pub mod schedule;
 pub mod tags;

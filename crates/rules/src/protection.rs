@@ -98,6 +98,7 @@ mod tests {
             agent: AgentState::NoChannel,
             vcpus: 1,
             memory_bytes: 0,
+            interfaces: Vec::new(),
         }
     }
 

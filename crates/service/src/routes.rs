@@ -93,9 +93,11 @@ pub(crate) mod fabric;
 pub(crate) mod items;
 mod jobs;
 mod login;
+pub(crate) mod network;
 mod points;
 mod policies;
 pub(crate) mod resources;
+pub(crate) mod storage;
 pub(crate) mod tenancy;
 pub(crate) mod vaults;
 
@@ -105,6 +107,8 @@ const FAMILIES: &[&[Route]] = &[
     tenancy::ROUTES,
     authorization::ROUTES,
     compute::ROUTES,
+    network::ROUTES,
+    storage::ROUTES,
     fabric::ROUTES,
     vaults::ROUTES,
     policies::ROUTES,

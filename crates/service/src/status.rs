@@ -22,7 +22,10 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::PolicyInUse
         | Code::DiskNotSupported
         | Code::PrincipalNotFound
-        | Code::RestoreTargetInvalid => StatusCode::BAD_REQUEST,
+        | Code::RestoreTargetInvalid
+        | Code::RestoreTypeNotSupported
+        | Code::StoreInvalid
+        | Code::LocationNotAvailable => StatusCode::BAD_REQUEST,
         Code::AuthenticationFailed => StatusCode::UNAUTHORIZED,
         Code::AuthorizationFailed => StatusCode::FORBIDDEN,
         Code::ResourceNotFound
@@ -50,7 +53,9 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::ItemSoftDeleted
         | Code::DeniedOnImmutableItem
         | Code::VmNotInDesirableState
-        | Code::JobNotCancelable => StatusCode::CONFLICT,
+        | Code::JobNotCancelable
+        | Code::StoreTaken
+        | Code::StoreInUse => StatusCode::CONFLICT,
         Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::StoreFull | Code::ScratchFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::StoreUnavailable | Code::HypervisorUnavailable => StatusCode::SERVICE_UNAVAILABLE,

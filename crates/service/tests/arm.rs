@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 mod house;
 
+use std::time::Duration;
+
 use house::{House, VERSION, answer, check_error};
 
 #[test]
@@ -202,21 +204,27 @@ fn enabling_names_a_vm_and_a_policy_that_fit_or_is_refused() {
 
     let lun = json!({"diskExclusionProperties": {"diskLunList": ["0"], "isInclusionList": true}});
     for change in [
-        json!({"policyId": ""}),
         json!({"policyId": null}),
         json!({"policyId": house.vault("v2", "/backupPolicies/DefaultPolicy")}),
         json!({"sourceResourceId": vm.replace("/vm", "/other")}),
         json!({"sourceResourceId": "nonsense"}),
         json!({"sourceResourceId": vm.replace(&house.credentials().subscription_id, "x")}),
-        json!({"protectionState": "ProtectionStopped", "policyId": ""}),
-        json!({"protectionState": "BackupsSuspended"}),
-        json!({"isRehydrate": true}),
-        json!({"extendedProperties": lun}),
     ] {
         let answer = ask(change);
         let code = "BMSUserErrorInvalidConfigureProtectionRequest";
         check_error(&answer, StatusCode::BAD_REQUEST, code);
     }
+    for change in [
+        json!({"policyId": ""}),
+        json!({"protectionState": "ProtectionStopped", "policyId": ""}),
+        json!({"protectionState": "BackupsSuspended"}),
+        json!({"isRehydrate": true}),
+    ] {
+        let code = "BMSUserErrorContainerObjectNotFound";
+        check_error(&ask(change), StatusCode::NOT_FOUND, code);
+    }
+    let answer = ask(json!({"extendedProperties": lun}));
+    check_error(&answer, StatusCode::NOT_FOUND, "ResourceNotFound");
 }
 
 #[test]
@@ -228,8 +236,16 @@ fn discovery_is_an_operation_that_is_done() {
     assert_eq!(response.status(), StatusCode::ACCEPTED);
     assert_eq!(response.headers()["retry-after"], "1");
     let location = response.headers()["location"].to_str().expect("a URL").to_owned();
-    let polled = house.client.get(location).bearer_auth(house.token());
-    assert_eq!(answer(polled), (StatusCode::NO_CONTENT, Value::Null));
+    loop {
+        let polled = house.client.get(&location).bearer_auth(house.token());
+        match answer(polled) {
+            (StatusCode::ACCEPTED, Value::Null) => std::thread::sleep(Duration::from_millis(20)),
+            done => {
+                assert_eq!(done, (StatusCode::NO_CONTENT, Value::Null));
+                break;
+            }
+        }
+    }
 }
 
 #[test]

@@ -197,43 +197,6 @@ fn points_are_told_newest_first_and_by_date() {
 }
 
 #[test]
-fn a_restore_that_cannot_be_done_as_asked_is_refused() {
-    let house = protected();
-    let path = house.vault("v1", &format!("{ITEM}/recoveryPoints/71/restore"));
-    let target = json!({"directory": "/srv/restored"});
-    let vm = house.sub("/resourceGroups/Other/providers/Microsoft.Compute/virtualMachines/new");
-    let invalid = "UserErrorRestoreTargetInvalid";
-    for (properties, code) in [
-        (json!({"recoveryType": "RestoreDisks"}), invalid),
-        (json!({"recoveryType": "OriginalLocation"}), invalid),
-        (json!({"recoveryType": "OriginalLocation", "holdfastTarget": target}), invalid),
-        (json!({"recoveryType": "AlternateLocation", "holdfastTarget": target}), invalid),
-        (
-            json!({"recoveryType": "AlternateLocation", "holdfastTarget": target,
-                "targetVirtualMachineId": vm}),
-            invalid,
-        ),
-        (
-            json!({"recoveryType": "RestoreDisks", "holdfastTarget": target,
-                "restoreDiskLunList": []}),
-            invalid,
-        ),
-        (json!({"recoveryType": "Teleport", "holdfastTarget": target}), "BadRequest"),
-        (
-            json!({"recoveryType": "RestoreDisks",
-                "holdfastTarget": {"directory": "/srv/r", "format": "vhd"}}),
-            "BadRequest",
-        ),
-    ] {
-        let answer = house.post(&path, &json!({"properties": properties}));
-        check_error(&answer, StatusCode::BAD_REQUEST, code);
-    }
-    let unknown = house.vault("v1", &format!("{ITEM}/recoveryPoints/99/restore"));
-    let body = json!({"properties": {"recoveryType": "RestoreDisks", "holdfastTarget": target}});
-    check_error(&house.post(&unknown, &body), StatusCode::NOT_FOUND, "ResourceNotFound");
-}
-
-#[test]
 fn a_backups_expiry_must_be_a_time() {
     let house = protected();
     let path = house.vault("v1", &format!("{ITEM}/backup"));

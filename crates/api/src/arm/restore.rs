@@ -48,6 +48,12 @@ pub struct RestoreRequestProperties {
     /// The VM to create, by its ARM id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_virtual_machine_id: Option<String>,
+    /// The network for it, by its ARM id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_network_id: Option<String>,
+    /// The subnet for it, by its ARM id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet_id: Option<String>,
     /// Whether to use the storage account that the VM came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_storage_account_option: Option<bool>,
@@ -61,11 +67,13 @@ pub struct RestoreRequestProperties {
 }
 
 /// Where a restore goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldfastTarget {
-    /// The directory on the service's machine, as an absolute path.
-    pub directory: String,
+    /// The directory on the service's machine, as an absolute path. Without it, disks go into the
+    /// storage account, or a new VM's among the host's other images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// `raw` or `qcow2`; qcow2 where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -74,7 +82,31 @@ pub struct HoldfastTarget {
     pub vm_name: Option<String>,
 }
 
+/// The list of LUNs holds something that is no number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' in restoreDiskLunList is not the number of a disk")]
+pub struct NotALun(pub String);
+
 impl RestoreRequestProperties {
+    /// The data disks to restore; `None` where all are.
+    ///
+    /// # Errors
+    ///
+    /// [`NotALun`].
+    pub fn luns(&self) -> Result<Option<Vec<u32>>, NotALun> {
+        let Some(list) = &self.restore_disk_lun_list else {
+            return Ok(None);
+        };
+        let lun = |value: &Value| {
+            let number = match value {
+                Value::String(text) => text.trim().parse().ok(),
+                other => other.as_u64().and_then(|number| u32::try_from(number).ok()),
+            };
+            number.ok_or_else(|| NotALun(value.to_string()))
+        };
+        list.iter().map(lun).collect::<Result<Vec<u32>, NotALun>>().map(Some)
+    }
+
     /// The name of the VM to create, from wherever the client put it.
     pub fn target_vm_name(&self) -> Option<&str> {
         let named = self.holdfast_target.as_ref().and_then(|target| target.vm_name.as_deref());

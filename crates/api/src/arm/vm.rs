@@ -5,7 +5,7 @@ use model::vm::{AgentState, Disk as ModelDisk, DiskKind, PowerState, Vm as Model
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Resource, VIRTUAL_MACHINES};
+use super::{Resource, VIRTUAL_MACHINES, disk, network};
 
 /// A virtual machine.
 pub type Vm = Resource<VmProperties>;
@@ -24,7 +24,7 @@ pub struct VmProperties {
     pub storage_profile: StorageProfile,
     /// What Azure would have set the guest up with.
     pub os_profile: OsProfile,
-    /// Network interfaces: not looked at yet.
+    /// Network cards.
     pub network_profile: NetworkProfile,
     /// How it is doing; only where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,8 +88,24 @@ pub struct OsProfile {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkProfile {
-    /// None are told yet.
-    pub network_interfaces: Vec<ManagedDisk>,
+    /// Each as a resource.
+    pub network_interfaces: Vec<InterfaceReference>,
+}
+
+/// A network card as a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InterfaceReference {
+    /// Its ARM id.
+    pub id: String,
+    /// Whether it is the first.
+    pub properties: InterfaceRank,
+}
+
+/// Whether a network card is the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InterfaceRank {
+    /// Whether it is.
+    pub primary: bool,
 }
 
 /// How a virtual machine is doing.
@@ -186,7 +202,7 @@ pub fn render(subscription: &str, vm: &ModelVm, host: &str) -> Vm {
         },
         storage_profile: StorageProfile { os_disk: disks.next(), data_disks: disks.collect() },
         os_profile: OsProfile { computer_name: vm.name.clone() },
-        network_profile: NetworkProfile::default(),
+        network_profile: NetworkProfile { network_interfaces: cards(subscription, vm) },
         instance_view: None,
         holdfast: facts(vm, host),
     };
@@ -226,17 +242,21 @@ fn status(code: &str, level: &str, display: &str) -> InstanceStatus {
 }
 
 fn vm_disk(subscription: &str, vm: &ModelVm, at: usize, disk: &ModelDisk) -> VmDisk {
-    let group = arm_id::resource_group(subscription, &vm.resource_group);
-    let name = format!("{}-{}", vm.name, disk.target);
     VmDisk {
         lun: at.checked_sub(1).and_then(|lun| lun.try_into().ok()),
         create_option: "Attach".to_owned(),
         disk_size_gb: disk.size.map(|size| size.div_ceil(1 << 30)),
-        managed_disk: ManagedDisk {
-            id: format!("{group}/providers/Microsoft.Compute/disks/{name}"),
-        },
+        managed_disk: ManagedDisk { id: disk::id(subscription, vm, disk) },
         name: disk.target.clone(),
     }
+}
+
+fn cards(subscription: &str, vm: &ModelVm) -> Vec<InterfaceReference> {
+    let card = |number| InterfaceReference {
+        id: network::interface_id(subscription, vm, number),
+        properties: InterfaceRank { primary: number == 0 },
+    };
+    (0..vm.interfaces.len()).map(card).collect()
 }
 
 fn facts(vm: &ModelVm, host: &str) -> VmFacts {
@@ -262,7 +282,8 @@ fn facts(vm: &ModelVm, host: &str) -> VmFacts {
     }
 }
 
-fn disk_facts(disk: &ModelDisk) -> Disk {
+/// A disk, as it was found.
+pub(crate) fn disk_facts(disk: &ModelDisk) -> Disk {
     let kind = match disk.kind {
         DiskKind::File => "file",
         DiskKind::Block => "block",

@@ -92,23 +92,24 @@ impl Command {
                 enable(service, &vault, &vm, vm_resource_group.as_deref(), &policy)
             }
             Self::SetPolicy { item, policy } => {
-                let done = format!("follows the policy '{policy}'");
-                change(service, &item, |vault| under(vault, &policy), &done)
+                let done =
+                    |now: &ItemProperties| format!("follows the policy '{}'", now.policy_name);
+                change(service, &item, |vault| under(vault, &policy), done)
             }
             Self::List { vault } => list(service, &vault),
             Self::Stop { item, as_per_policy } => {
                 let state = if as_per_policy { "BackupsSuspended" } else { "ProtectionStopped" };
-                change(service, &item, |_| stopped(state), "is not backed up any more")
+                change(service, &item, |_| stopped(state), as_told("is not backed up any more"))
             }
             Self::Resume { item, policy } => {
-                change(service, &item, |vault| under(vault, &policy), "is backed up again")
+                change(service, &item, |vault| under(vault, &policy), as_told("is backed up again"))
             }
             Self::Undelete { item } => {
                 let undelete = |_: &str| ItemRequestProperties {
                     is_rehydrate: Some(true),
                     ..stopped("ProtectionStopped")
                 };
-                change(service, &item, undelete, "is back; its protection is stopped")
+                change(service, &item, undelete, as_told("is back; its protection is stopped"))
             }
             Self::Delete { item } => delete(service, &item),
             Self::Show { item } => {
@@ -163,12 +164,17 @@ fn stopped(state: &str) -> ItemRequestProperties {
     }
 }
 
+/// The same words whatever the item is now.
+fn as_told(words: &str) -> impl FnOnce(&ItemProperties) -> String {
+    move |_| words.to_owned()
+}
+
 /// Asks for a change of an item, given what to ask for a vault's id, and tells what it is now.
 fn change(
     service: &Service,
     item: &ItemArg,
     wanted: impl FnOnce(&str) -> ItemRequestProperties,
-    done: &str,
+    done: impl FnOnce(&ItemProperties) -> String,
 ) -> Result<Reply, Failure> {
     let client = &service.client;
     let (vault, item) = find::item(client, item)?;
@@ -179,7 +185,8 @@ fn change(
     };
     client.operate(Method::Put, &item.view.id, &ItemRequest { properties })?;
     let item: Seen<Item> = client.get(&item.view.id)?;
-    let human = format!("'{}' {done}.", item.view.properties.friendly_name);
+    let properties = &item.view.properties;
+    let human = format!("'{}' {}.", properties.friendly_name, done(properties));
     Ok(Reply::done(item.document, human))
 }
 

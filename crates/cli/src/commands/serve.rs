@@ -43,11 +43,18 @@ pub struct Args {
     /// able to get there [default: /var/lib/libvirt/holdfast]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Where the disks of restored virtual machines go; QEMU's user must be able to get there
+    /// [default: /var/lib/libvirt/images]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// A directory that restores may write in, beside staging stores and images; may be repeated
+    #[arg(long, value_name = "DIR")]
+    restore_root: Vec<PathBuf>,
     /// Do not register the local qemu:///system by itself
     #[arg(long)]
     no_local_host: bool,
-    /// A file of settings (TOML: listen, scratch, local-host, freeze-seconds,
-    /// backups-per-host); options go before it
+    /// A file of settings (TOML: listen, scratch, images, restore-roots, local-host,
+    /// freeze-seconds, backups-per-host); options go before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

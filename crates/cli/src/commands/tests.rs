@@ -120,6 +120,7 @@ fn a_vm(agent: AgentState) -> vm::Vm {
         agent,
         vcpus: 2,
         memory_bytes: GIB,
+        interfaces: Vec::new(),
     };
     vm::render(SUBSCRIPTION, &found, "qemu:///system")
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use engine::{Config, Engine, NewVault, Ports, VaultChange};
 use fabric::fake::{FakeHost, NewDisk};
-use fabric::{Capture, CapturePlan, Domain, FabricError, Host, HostEvent, NewDomain, RecoverScope};
+use fabric::{
+    Capture, CapturePlan, Domain, FabricError, Host, HostEvent, Network, NewDomain, RecoverScope,
+};
 use jiff::{SignedDuration, Timestamp};
 use ledger::sqlite::SqliteLedger;
 use model::clock::Clock;
@@ -93,6 +95,10 @@ impl Host for Gated {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.inner.inventory()
+    }
+
+    fn networks(&self) -> Result<Vec<Network>, FabricError> {
+        self.inner.networks()
     }
 
     fn domain(&self, domain: Uuid) -> Result<Domain, FabricError> {
@@ -327,6 +333,8 @@ fn start(
     config.run_dir = Some(dir.join("run"));
     config.scratch_dir = dir.join("scratch");
     config.backups_per_host = 1;
+    config.image_dir = dir.join("images");
+    config.restore_roots = vec![dir.to_owned()];
     let other = other.clone();
     let connect = move |host: &model::host::Host| -> Arc<dyn Host> {
         match host.uri.as_str() {

@@ -11,7 +11,7 @@
 //!
 //! `resourceGroup` puts the virtual machine into that resource group instead of its host's.
 
-use model::vm::{AgentState, Disk, DiskFormat, DiskKind, PowerState};
+use model::vm::{AgentState, Disk, DiskFormat, DiskKind, Interface, PowerState};
 use uuid::Uuid;
 use xmltree::Element;
 
@@ -44,6 +44,7 @@ pub fn read(xml: &str, power: PowerState) -> Result<Domain, FabricError> {
         unsupported: Vec::new(),
         agent: agent(&root, power),
         resource_group: resource_group(&root),
+        interfaces: interfaces(&root),
     };
     let devices = named(&root, "devices").flat_map(elements);
     for element in devices.filter(|device| device.name == "disk") {
@@ -122,6 +123,22 @@ fn agent(root: &Element, power: PowerState) -> AgentState {
         }
         Some(_) => AgentState::NotConnected,
     }
+}
+
+fn interfaces(root: &Element) -> Vec<Interface> {
+    let cards = named(root, "devices").flat_map(|devices| named(devices, "interface"));
+    let source = |card: &Element, kind: &str| {
+        let is_kind = card.attributes.get("type").is_some_and(|it| it == kind);
+        let name = attribute(card, &["source"], kind).filter(|_| is_kind)?;
+        Some(name.to_owned())
+    };
+    cards
+        .map(|card| Interface {
+            mac: attribute(card, &["mac"], "address").map(str::to_owned),
+            network: source(card, "network"),
+            bridge: source(card, "bridge"),
+        })
+        .collect()
 }
 
 fn resource_group(root: &Element) -> Option<String> {

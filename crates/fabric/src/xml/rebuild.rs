@@ -246,6 +246,7 @@ fn devices(
     dropped: &mut Vec<String>,
 ) -> Result<Element, FabricError> {
     let mut devices = Element::new("devices");
+    let mut placed = false;
     for disk in &new.disks {
         let target = Some(disk.target.as_str());
         let from = named(source, "disk").find(|it| attribute(it, &["target"], "dev") == target);
@@ -271,11 +272,22 @@ fn devices(
             "channel" if attribute(child, &["target"], "name") == Some(AGENT_CHANNEL) => {
                 push(&mut devices, agent_channel());
             }
+            "interface" if new.network.is_some() => {
+                // One card, on the chosen network: of a second one nobody said where it goes.
+                if std::mem::replace(&mut placed, true) {
+                    dropped.push(named_in_words(child));
+                } else {
+                    push(&mut devices, card(new.network.as_deref(), Some(child)));
+                }
+            }
             "interface" if !is_interface(child) => dropped.push(named_in_words(child)),
             "rng" => push(&mut devices, random()),
             "graphics" => push(&mut devices, local_vnc()),
             _ => copy_allowed(child, DEVICES, &mut devices, dropped),
         }
+    }
+    if new.network.is_some() && !placed {
+        push(&mut devices, card(new.network.as_deref(), None));
     }
     Ok(devices)
 }
@@ -309,6 +321,18 @@ fn is_emulator(path: &str) -> bool {
 fn is_interface(interface: &Element) -> bool {
     let kind = interface.attributes.get("type").map(String::as_str).unwrap_or_default();
     INTERFACE_TYPES.contains(&kind)
+}
+
+/// A card on a network of libvirt, of the model that `like` had.
+fn card(network: Option<&str>, like: Option<&Element>) -> Element {
+    let mut card = element("interface", &[("type", "network")]);
+    push(&mut card, element("source", &[("network", network.unwrap_or_default())]));
+    let model = like.and_then(|like| attribute(like, &["model"], "type")).unwrap_or("virtio");
+    push(&mut card, element("model", &[("type", model)]));
+    for address in like.into_iter().flat_map(elements).filter(|child| child.name == "address") {
+        copy_allowed(address, &[ADDRESS], &mut card, &mut Vec::new());
+    }
+    card
 }
 
 fn terminal(from: &Element) -> Element {

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use model::point::PointId;
-use model::vm::{AgentState, DiskFormat, PowerState};
+use model::vm::{AgentState, DiskFormat, Interface, PowerState};
 use uuid::Uuid;
 
 use super::backup::{JobDisk, checkpoint, job};
@@ -52,6 +52,7 @@ fn new_domain() -> NewDomain {
         uuid: Uuid::from_u128(7),
         name: "web-restored".into(),
         resource_group: Some("prod".into()),
+        network: None,
         disks: vec![RestoredDisk {
             target: "vda".into(),
             path: "/restore/vda & co.qcow2".into(),
@@ -150,6 +151,29 @@ fn a_restored_domain_holds_only_what_is_allowed() {
     assert_eq!((again.uuid, again.name.as_str()), (Uuid::from_u128(7), "web-restored"));
     assert_eq!(again.resource_group.as_deref(), Some("prod"));
     assert_eq!(again.disks[0].source, "/restore/vda & co.qcow2");
+}
+
+#[test]
+fn a_restored_domain_has_one_card_on_the_network_that_was_chosen() {
+    let without = DOMAIN.replace("<interface", "<other").replace("</interface", "</other");
+    for source in [DOMAIN, &without] {
+        let new = NewDomain { network: Some("lab & co".into()), ..new_domain() };
+        let (xml, _) = rebuild(source, &new).expect("a domain");
+        let again = domain::read(&xml, PowerState::Off).expect("readable");
+        let network = Some("lab & co".to_owned());
+        assert_eq!(again.interfaces, [Interface { network, ..Interface::default() }], "{xml}");
+    }
+}
+
+#[test]
+fn a_domains_cards_are_read_with_what_they_are_on() {
+    let domain = domain::read(DOMAIN, PowerState::Off).expect("readable");
+    let on_network = Interface {
+        mac: Some("52:54:00:00:00:01".to_owned()),
+        network: Some("default".to_owned()),
+        bridge: None,
+    };
+    assert_eq!(domain.interfaces, [on_network, Interface::default()]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_roles.sql"),
     include_str!("../../migrations/0005_policies.sql"),
     include_str!("../../migrations/0006_lists.sql"),
+    include_str!("../../migrations/0007_stores.sql"),
 ];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.

@@ -137,6 +137,10 @@ impl Record<'_> {
         T::try_from(number).map_err(|error| self.damaged(column, error))
     }
 
+    pub(super) fn flag(&self, column: &str) -> Result<bool, LedgerError> {
+        self.get(column)
+    }
+
     pub(super) fn uuid(&self, column: &str) -> Result<Uuid, LedgerError> {
         let text = self.text(column)?;
         Uuid::parse_str(&text).map_err(|error| self.damaged(column, error))

@@ -19,6 +19,7 @@ use super::pages::{self, Part};
 use super::{accepted, bad_request, link, list, pending};
 use crate::call::{Call, Reply, same_vm};
 use crate::filter::Filter;
+use crate::routes::items::ITEM_DELETE;
 
 /// `GET V/backupProtectableItems`
 pub(crate) fn protectable(call: &Call) -> Result<Reply, Fault> {
@@ -119,6 +120,10 @@ pub(crate) fn put(call: &Call) -> Result<Reply, Fault> {
         }
         Asked::Change(wish) => {
             let item = call.engine().item(&vault, group, vm)?;
+            // Who may only operate backups may not end them: in Azure that takes a Contributor.
+            if matches!(wish, Wish::Stop | Wish::Suspend) {
+                call.require(ITEM_DELETE, &arm_id::item(&vault_id(call, &vault), &item))?;
+            }
             let job = call.engine().change(&vault, item.clone(), &wish)?;
             (item, job)
         }

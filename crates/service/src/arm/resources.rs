@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::arm::resource::GenericResource;
 use api::arm::tags::{self as shape, TagsRequest};
-use api::arm::{provider, vm};
+use api::arm::{network, provider, store, vm};
 use engine::TagsChange;
 use model::arm_id;
 use model::fault::{Code, Fault};
@@ -69,6 +69,10 @@ fn all(call: &Call) -> Result<Vec<GenericResource>, Fault> {
     found.extend(engine.vms()?.iter().map(|it| vm::render(&subscription, it, "").into()));
     let hosts = engine.hosts()?;
     found.extend(hosts.iter().map(|host| hosts::render(&subscription, host).into()));
+    let stores = engine.stores()?;
+    found.extend(stores.iter().map(|it| store::render_account(&subscription, it).resource.into()));
+    let networks = engine.networks();
+    found.extend(networks.iter().map(|it| network::render(&subscription, it, "").into()));
     found.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(found)
 }

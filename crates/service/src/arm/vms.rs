@@ -14,10 +14,15 @@ use crate::routes::compute::VM_READ;
 
 /// `GET …/subscriptions/S/providers/Microsoft.Compute/virtualMachines`
 pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
+    render_list(call, &visible(call, VM_READ)?)
+}
+
+/// The virtual machines on which the caller may do this.
+pub(super) fn visible(call: &Call, action: &str) -> Result<Vec<Vm>, Fault> {
     let mut vms = call.engine().vms()?;
-    let reach = call.reach(VM_READ)?;
+    let reach = call.reach(action)?;
     vms.retain(|vm| reach.holds(&Scope::Group(vm.resource_group.clone())));
-    render_list(call, &vms)
+    Ok(vms)
 }
 
 /// `GET …/resourceGroups/G/providers/Microsoft.Compute/virtualMachines`
@@ -45,7 +50,8 @@ fn render_list(call: &Call, vms: &[Vm]) -> Result<Reply, Fault> {
     list(call, vms.iter().map(|vm| render(call, vm, &uris)))
 }
 
-fn host_uris(call: &Call) -> Result<HashMap<Uuid, String>, Fault> {
+/// The connections of hosts, by their ids.
+pub(super) fn host_uris(call: &Call) -> Result<HashMap<Uuid, String>, Fault> {
     let hosts = call.engine().hosts()?;
     Ok(hosts.into_iter().map(|status| (status.host.id, status.host.uri)).collect())
 }

@@ -16,9 +16,11 @@ mod fabric;
 mod items;
 mod jobs;
 mod login;
+mod network;
 mod points;
 mod policies;
 mod resources;
+mod storage;
 mod tenancy;
 mod vaults;
 
@@ -29,6 +31,8 @@ fn operations() -> Vec<Operation> {
         tenancy::operations(),
         authorization::operations(),
         compute::operations(),
+        network::operations(),
+        storage::operations(),
         fabric::operations(),
         vaults::operations(),
         policies::operations(),
@@ -63,6 +67,12 @@ const NAMES: &[Parameter] = &[
     name("role", "A role definition's id.", UUID, READER),
     name("assignment", "A role assignment's name.", UUID, ID),
     name("vm", "A virtual machine.", "^[A-Za-z0-9._-]{1,60}$", "example-vm"),
+    name("disk", "A disk of a virtual machine.", "^[A-Za-z0-9._-]{1,80}$", "example-vm-vda"),
+    name("snapshot", "A snapshot: there are none.", "^[A-Za-z0-9._-]{1,80}$", "example"),
+    name("network", "A virtual network.", "^[A-Za-z0-9._-]{1,60}$", "default"),
+    name("subnet", "A subnet.", "^[A-Za-z0-9._-]{1,60}$", "default"),
+    name("card", "A network card.", "^[A-Za-z0-9._-]{1,80}$", "example-vm-nic0"),
+    name("store", "A staging store.", "^[a-z0-9]{3,24}$", "staging"),
     name("vault", "A vault.", "^[A-Za-z][A-Za-z0-9-]{1,49}$", "example-vault"),
     name("policy", "A policy of the vault.", "^[A-Za-z][A-Za-z0-9-]{2,60}$", "DefaultPolicy"),
     name(
@@ -106,6 +116,12 @@ const VAULT_ID: &str = concat!(
     "/subscriptions/00000000-0000-0000-0000-0000000000bb/resourceGroups/holdfast",
     "/providers/Microsoft.RecoveryServices/vaults/example-vault"
 );
+const GROUP_ID: &str =
+    "/subscriptions/00000000-0000-0000-0000-0000000000bb/resourceGroups/holdfast";
+const STORE_ID: &str = concat!(
+    "/subscriptions/00000000-0000-0000-0000-0000000000bb/resourceGroups/holdfast",
+    "/providers/Microsoft.Storage/storageAccounts/staging"
+);
 const POLICY_ID: &str = concat!(
     "/subscriptions/00000000-0000-0000-0000-0000000000bb/resourceGroups/holdfast",
     "/providers/Microsoft.RecoveryServices/vaults/example-vault/backupPolicies/DefaultPolicy"
@@ -128,12 +144,12 @@ fn put(id: &'static str, path: &'static str, summary: &'static str) -> Operation
     Operation::new(id, "PUT", path, summary)
 }
 
-fn patch(id: &'static str, path: &'static str, summary: &'static str) -> Operation {
-    Operation::new(id, "PATCH", path, summary)
-}
-
 fn delete(id: &'static str, path: &'static str, summary: &'static str) -> Operation {
     Operation::new(id, "DELETE", path, summary)
+}
+
+fn patch(id: &'static str, path: &'static str, summary: &'static str) -> Operation {
+    Operation::new(id, "PATCH", path, summary)
 }
 
 fn post(id: &'static str, path: &'static str, summary: &'static str) -> Operation {

@@ -1,7 +1,7 @@
 //! What Azure has no noun for: `Holdfast.Fabric`.
 
 use super::{Route, delete, get, list, post, put};
-use crate::arm::{hosts, principals};
+use crate::arm::{hosts, principals, stores};
 
 macro_rules! principal {
     ($rest:literal) => {
@@ -32,7 +32,20 @@ pub(super) const ROUTES: &[Route] = &[
         principals::reset_secret,
     ),
     delete(principal!(""), "Holdfast.Fabric/principals/delete", principals::delete),
+    list(subscription!("/providers/Holdfast.Fabric/stores"), STORE_READ, stores::list_all),
+    get(group!("/providers/Holdfast.Fabric/stores/{store}"), STORE_READ, stores::get),
+    put(
+        group!("/providers/Holdfast.Fabric/stores/{store}"),
+        "Holdfast.Fabric/stores/write",
+        stores::put,
+    ),
+    delete(
+        group!("/providers/Holdfast.Fabric/stores/{store}"),
+        "Holdfast.Fabric/stores/delete",
+        stores::delete,
+    ),
 ];
 
 pub(crate) const HOST_READ: &str = "Holdfast.Fabric/hosts/read";
 const PRINCIPAL_READ: &str = "Holdfast.Fabric/principals/read";
+pub(crate) const STORE_READ: &str = "Holdfast.Fabric/stores/read";

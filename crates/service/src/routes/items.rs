@@ -45,11 +45,7 @@ pub(super) const ROUTES: &[Route] = &[
         "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/write",
         items::put,
     ),
-    delete(
-        item!(""),
-        "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/delete",
-        items::delete,
-    ),
+    delete(item!(""), ITEM_DELETE, items::delete),
     post(
         item!("/backup"),
         "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/backup\
@@ -60,3 +56,5 @@ pub(super) const ROUTES: &[Route] = &[
 
 const ITEM_READ: &str = "Microsoft.RecoveryServices/Vaults/backupProtectedItems/read";
 pub(crate) const BACKUP_STATUS: &str = "Microsoft.RecoveryServices/locations/backupStatus/action";
+pub(crate) const ITEM_DELETE: &str =
+    "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/delete";

@@ -1,7 +1,7 @@
 //! Recovery points of an item.
 
 use super::{Route, get, post};
-use crate::arm::points;
+use crate::arm::{points, restores};
 
 pub(super) const ROUTES: &[Route] = &[
     get(item!("/recoveryPoints"), POINT_READ, points::list_all),
@@ -10,7 +10,7 @@ pub(super) const ROUTES: &[Route] = &[
         item!("/recoveryPoints/{point}/restore"),
         "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems\
          /recoveryPoints/restore/action",
-        points::restore,
+        restores::restore,
     ),
 ];
 

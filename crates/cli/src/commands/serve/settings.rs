@@ -27,6 +27,8 @@ pub struct Settings {
     /// The address to listen on.
     pub listen: SocketAddr,
     scratch: Option<PathBuf>,
+    images: Option<PathBuf>,
+    restore_roots: Vec<PathBuf>,
     local_host: bool,
     freeze: Option<Duration>,
     backups_per_host: Option<usize>,
@@ -38,6 +40,8 @@ pub struct Settings {
 struct File {
     listen: Option<SocketAddr>,
     scratch: Option<PathBuf>,
+    images: Option<PathBuf>,
+    restore_roots: Vec<PathBuf>,
     local_host: Option<bool>,
     freeze_seconds: Option<u64>,
     backups_per_host: Option<usize>,
@@ -57,6 +61,8 @@ impl Settings {
         Ok(Self {
             listen: args.listen.or(file.listen).unwrap_or(LISTEN),
             scratch: args.scratch.clone().or(file.scratch),
+            images: args.images.clone().or(file.images),
+            restore_roots: [args.restore_root.clone(), file.restore_roots].concat(),
             local_host: !args.no_local_host && file.local_host.unwrap_or(true),
             freeze: file.freeze_seconds.map(Duration::from_secs),
             backups_per_host: file.backups_per_host,
@@ -70,6 +76,10 @@ impl Settings {
         if let Some(scratch) = &self.scratch {
             config.scratch_dir.clone_from(scratch);
         }
+        if let Some(images) = &self.images {
+            config.image_dir.clone_from(images);
+        }
+        config.restore_roots.clone_from(&self.restore_roots);
         if let Some(freeze) = self.freeze {
             config.freeze_budget = freeze;
         }
@@ -119,7 +129,14 @@ mod tests {
     }
 
     fn nothing() -> Args {
-        Args { listen: None, scratch: None, no_local_host: false, config: None }
+        Args {
+            listen: None,
+            scratch: None,
+            images: None,
+            restore_root: Vec::new(),
+            no_local_host: false,
+            config: None,
+        }
     }
 
     #[test]
@@ -143,6 +160,18 @@ mod tests {
         assert_eq!(config.scratch_dir, Path::new("/file"));
         assert_eq!(config.freeze_budget, Duration::from_secs(5));
         assert_eq!(config.backups_per_host, 7);
+    }
+
+    #[test]
+    fn what_restores_may_write_in_adds_up() {
+        let text = "images = \"/i\"\nrestore-roots = [\"/a\", \"/b\"]";
+        let args = Args { restore_root: vec!["/c".into()], ..nothing() };
+        let config = gather(Some(text), args).expect("valid").engine(Path::new("/d"));
+        assert_eq!(config.image_dir, Path::new("/i"));
+        assert_eq!(config.restore_roots, ["/c", "/a", "/b"].map(PathBuf::from));
+        let usual = gather(None, nothing()).expect("valid").engine(Path::new("/d"));
+        assert_eq!(usual.image_dir, Path::new("/var/lib/libvirt/images"));
+        assert!(usual.restore_roots.is_empty());
     }
 
     #[test]

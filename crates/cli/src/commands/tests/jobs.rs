@@ -244,6 +244,48 @@ fn disks_are_restored_from_the_latest_point() {
 }
 
 #[test]
+fn disks_are_restored_into_a_store() {
+    let (items, path) = (items_path(), format!("GET {V}{ITEM}/recoveryPoints/9?"));
+    let stores = "GET /subscriptions/S/providers/Microsoft.Storage/storageAccounts?";
+    let store = |group: &str, region: &str| {
+        arm::store::render_account(
+            SUBSCRIPTION,
+            &model::store::Store {
+                name: "staging".to_owned(),
+                resource_group: group.to_owned(),
+                region: region.to_owned(),
+                directory: "/data/staging".into(),
+                builtin: true,
+            },
+        )
+    };
+    let (post, job) = (format!("POST {V}{ITEM}/recoveryPoints/9/restore?"), job_path());
+    let mut script: Vec<(&str, Response)> = found_item(&items).into();
+    script.push((&path, one(a_point(9, 0))));
+    script.push((stores, list([store("holdfast", "local"), store("branch", "south")])));
+    script.push((&post, pending("/op/1")));
+    script.push(("GET /op/1?", succeeded(Some(JOB))));
+    script.push((&job, one(a_job(Status::InProgress, None))));
+    let line = "holdfast restore disks --point 9 --store Staging --disks 1,0 \
+                --target-resource-group rg2 --vault v1 --item web1";
+    let ran = run(line, script);
+    let sent = &ran.bodies[0]["properties"];
+    let id = sent["storageAccountId"].as_str().expect("an id");
+    assert!(id.ends_with("/holdfast/providers/Microsoft.Storage/storageAccounts/staging"), "{id}");
+    assert_eq!(sent["restoreDiskLunList"], json!([1, 0]));
+    assert_eq!(sent["targetResourceGroupId"], "/subscriptions/S/resourceGroups/rg2");
+    assert_eq!(sent["holdfastTarget"], json!({"format": "raw"}));
+}
+
+#[test]
+fn disks_go_somewhere() {
+    let none: [(&str, Response); 0] = [];
+    let ran = run("holdfast restore disks --point 9 --vault v1 --item web1", none);
+    assert_eq!(ran.exit, Exit::Usage);
+    assert!(ran.err.contains("--store"), "{}", ran.err);
+}
+
+#[test]
 fn a_virtual_machine_is_restored_under_a_new_name() {
     let ran = restore("vm --point 9 --to /srv/r --name new1", one(a_point(9, 0)), "/9");
     let sent = &ran.bodies[0]["properties"];

@@ -1,5 +1,6 @@
 //! Virtual machines.
 
+use api::arm::disk::Disk;
 use api::arm::vm::{InstanceView, Vm};
 use api::openapi::{Operation, Parameter};
 
@@ -34,6 +35,41 @@ pub(super) fn operations() -> Vec<Operation> {
             "How a virtual machine is doing.",
         )
         .gives::<InstanceView>(200),
+        get(
+            "Disks_ListAll",
+            subscription!("/providers/Microsoft.Compute/disks"),
+            "The disks of all virtual machines.",
+        )
+        .lists::<Disk>(),
+        get(
+            "Disks_List",
+            group!("/providers/Microsoft.Compute/disks"),
+            "The disks of a resource group's virtual machines.",
+        )
+        .lists::<Disk>(),
+        get(
+            "Disks_Get",
+            group!("/providers/Microsoft.Compute/disks/{disk}"),
+            "A disk of a virtual machine.",
+        )
+        .gives::<Disk>(200),
+        get(
+            "Snapshots_ListAll",
+            subscription!("/providers/Microsoft.Compute/snapshots"),
+            "Snapshots: there are none.",
+        )
+        .lists::<Disk>(),
+        get(
+            "Snapshots_List",
+            group!("/providers/Microsoft.Compute/snapshots"),
+            "Snapshots: there are none.",
+        )
+        .lists::<Disk>(),
+        get(
+            "Snapshots_Get",
+            group!("/providers/Microsoft.Compute/snapshots/{snapshot}"),
+            "A snapshot: there are none, so this is always an error.",
+        ),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use api::arm::host::{Host, HostRequest};
 use api::arm::principal::{Principal, PrincipalRequest};
+use api::arm::store::{Store, StoreRequest};
 use api::openapi::Operation;
 use serde_json::json;
 
@@ -17,7 +18,7 @@ macro_rules! principal {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    vec![
+    let mut operations = vec![
         get("Hosts_List", subscription!("/providers/Holdfast.Fabric/hosts"), "The hosts.")
             .lists::<Host>(),
         put(
@@ -57,5 +58,40 @@ pub(super) fn operations() -> Vec<Operation> {
             .empty(200)
             .empty(204)
             .refuses(&[409]),
+    ];
+    operations.extend(stores());
+    operations
+}
+
+fn stores() -> Vec<Operation> {
+    vec![
+        get(
+            "Stores_List",
+            subscription!("/providers/Holdfast.Fabric/stores"),
+            "The staging stores.",
+        )
+        .lists::<Store>(),
+        get("Stores_Get", group!("/providers/Holdfast.Fabric/stores/{store}"), "A staging store.")
+            .gives::<Store>(200),
+        put(
+            "Stores_Create",
+            group!("/providers/Holdfast.Fabric/stores/{store}"),
+            "Adds a staging store.",
+        )
+        .takes::<StoreRequest>(json!({
+            "location": "local",
+            "properties": { "directory": "/srv/restored" },
+        }))
+        .gives::<Store>(200)
+        .gives::<Store>(201)
+        .refuses(&[409]),
+        delete(
+            "Stores_Delete",
+            group!("/providers/Holdfast.Fabric/stores/{store}"),
+            "Forgets a staging store. Its files stay.",
+        )
+        .empty(200)
+        .empty(204)
+        .refuses(&[409]),
     ]
 }

@@ -5,7 +5,7 @@ use api::arm::restore::RestoreRequest;
 use api::openapi::Operation;
 use serde_json::json;
 
-use super::{POINT, VM_ID, get, post};
+use super::{GROUP_ID, POINT, STORE_ID, VM_ID, get, post};
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -21,7 +21,10 @@ pub(super) fn operations() -> Vec<Operation> {
                 "recoveryType": "RestoreDisks",
                 "sourceResourceId": VM_ID,
                 "region": "local",
-                "holdfastTarget": { "directory": "/srv/restored", "format": "qcow2" },
+                "storageAccountId": STORE_ID,
+                "targetResourceGroupId": GROUP_ID,
+                "restoreDiskLunList": [],
+                "holdfastTarget": { "format": "qcow2" },
             } }))
             .accepts()
             .refuses(&[409]),
