@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from pathlib import Path
 
 import pytest
 
@@ -112,19 +111,6 @@ def new_vault(arm, properties):
     answer = arm.call("PUT", arm.vault(GROUP, name), body)
     assert answer.status_code in (200, 201), answer.text
     return name
-
-
-# ── what the service cannot do yet ───────────────────────────────────────────────────────────────
-# Tests that are listed in not_yet.txt must fail: one that passes fails the run until it is taken
-# off the list.
-NOT_YET = Path(__file__).with_name("not_yet.txt")
-
-
-def pytest_collection_modifyitems(items):
-    listed = NOT_YET.read_text().splitlines() if NOT_YET.exists() else []
-    for item in items:
-        if item.nodeid in listed:
-            item.add_marker(pytest.mark.xfail(strict=True, reason="listed in not_yet.txt"))
 
 
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────

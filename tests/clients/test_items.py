@@ -133,11 +133,12 @@ def test_a_stopped_item_goes_on_under_another_policy(az, protect):
 
 def test_backups_are_suspended_only_where_a_vault_is_immutable(az, protect):
     item = protect()
+    item.back_up()
     told = az(
         "backup protection disable --yes --retain-recovery-points-as-per-policy", **item.named
     )
     told.refused("UserErrorOperationDeniedOnImmutableItem")
-    item.expect(protectionState="IRPending")
+    item.expect(protectionState="Protected")
     az.ok("backup vault update --immutability-state Unlocked", n=item.vault, g=GROUP)
     told = az.ok(
         "backup protection disable --yes --retain-recovery-points-as-per-policy", **item.named
@@ -145,7 +146,7 @@ def test_backups_are_suspended_only_where_a_vault_is_immutable(az, protect):
     job(told, "DisableBackup", vm=item.vm)
     item.expect(protectionState="BackupsSuspended")
     told = az("backup protection disable --yes --delete-backup-data true", **item.named)
-    assert told.code == 1, told
+    told.refused("UserErrorOperationDeniedOnImmutableItem")
     item.expect(protectionState="BackupsSuspended")
 
 
@@ -173,7 +174,7 @@ def test_deleted_data_comes_back(az, protect):
     item.delete()
 
 
-def test_without_soft_delete_data_goes_at_once(az, arm, lenient_vault, vm):
+def test_without_soft_delete_nothing_is_deleted(az, arm, lenient_vault, vm):
     item = Protection(az, arm, GROUP, lenient_vault, GROUP, vm().name)
     item.enable()
     item.back_up()
@@ -182,10 +183,16 @@ def test_without_soft_delete_data_goes_at_once(az, arm, lenient_vault, vm):
         n=item.vault,
         g=GROUP,
     )
+    told = az("backup protection disable --yes --delete-backup-data true", **item.named)
+    told.refused("UserErrorVaultSettingNotSupported")
+    item.expect(protectionState="Protected")
+    az.ok(
+        "backup vault backup-properties set --soft-delete-feature-state Enable",
+        n=item.vault,
+        g=GROUP,
+    )
     item.delete()
-    assert arm.call("GET", item.path).status_code == 404
-    az.ok("backup vault delete --yes", n=item.vault, g=GROUP)
-    assert arm.call("GET", item.vault_path).status_code == 404
+    assert item.item()["isScheduledForDeferredDelete"]
 
 
 def test_a_vault_with_an_item_cannot_go(az, arm, protect):

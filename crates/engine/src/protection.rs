@@ -186,7 +186,7 @@ impl Engine {
         Facts {
             points,
             immutable: vault.settings.immutability.is_on(),
-            soft_delete_days: if soft_delete.is_on() { soft_delete.days } else { 0 },
+            soft_delete_days: soft_delete.is_on().then_some(soft_delete.days),
             now: self.world.clock.now(),
         }
     }

@@ -58,8 +58,8 @@ pub struct Facts {
     pub points: u64,
     /// Whether its vault keeps points from being deleted before their time.
     pub immutable: bool,
-    /// For how many days its vault lets it be brought back.
-    pub soft_delete_days: u16,
+    /// For how many days its vault lets it be brought back; `None` where soft delete is off.
+    pub soft_delete_days: Option<u16>,
     /// The time.
     pub now: Timestamp,
 }
@@ -81,7 +81,7 @@ pub struct Change {
 ///
 /// `ItemSoftDeleted` for everything but undeleting a deleted item, `DeniedOnImmutableItem`,
 /// `ItemClosed` for suspending what is stopped, `InvalidConfigureProtection` for undeleting what is
-/// not deleted.
+/// not deleted, `VaultSettingNotSupported` for deleting where soft delete is off.
 pub fn change(item: &Item, wish: &Wish, facts: Facts) -> Result<Change, Fault> {
     match (&item.deletion, wish) {
         (Some(_), Wish::Undelete) => {
@@ -149,7 +149,16 @@ fn delete(item: &Item, facts: Facts) -> Result<Change, Fault> {
         );
         return Err(Fault::new(Code::DeniedOnImmutableItem, message));
     }
-    let days = SignedDuration::from_hours(24 * i64::from(facts.soft_delete_days));
+    let Some(days) = facts.soft_delete_days else {
+        // Nothing here deletes points for good yet, and nobody may believe that it did.
+        let message = format!(
+            "Soft delete is off in the vault, so the data of virtual machine '{}' would have to go \
+             at once, which is not supported yet. Switch soft delete on first.",
+            item.vm_name
+        );
+        return Err(Fault::new(Code::VaultSettingNotSupported, message));
+    };
+    let days = SignedDuration::from_hours(24 * i64::from(days));
     let until = facts.now.checked_add(days).unwrap_or(Timestamp::MAX);
     let after = Item { deletion: Some(Deletion { at: facts.now, until }), ..stopped(item) };
     Ok(Change { after, operation: Operation::DeleteBackupData, idle: true })

@@ -48,8 +48,6 @@ pub struct PointProperties {
     pub security_type: String,
     /// When it expires, where that is fixed already.
     pub recovery_point_properties: ExpiryProperties,
-    /// The kind of policy it was made under.
-    pub created_with_policy_type: String,
     /// No zones.
     pub zones: Vec<String>,
     /// What Azure has no word for.
@@ -152,7 +150,6 @@ pub fn render(item_id: &str, point: &ModelPoint) -> Point {
             expiry_time: retain_until.clone(),
             is_soft_deleted: false,
         },
-        created_with_policy_type: "V1".to_owned(),
         zones: Vec::new(),
         holdfast: facts(point, retain_until),
     };

@@ -54,7 +54,7 @@ fn protect() -> Wish {
 }
 
 fn facts(points: u64, immutable: bool) -> Facts {
-    Facts { points, immutable, soft_delete_days: 14, now: NOW }
+    Facts { points, immutable, soft_delete_days: Some(14), now: NOW }
 }
 
 type Expected = Result<ProtectionState, Code>;
@@ -201,4 +201,11 @@ fn backups_need_an_active_item_and_restores_one_that_is_not_deleted() {
         assert_eq!(code(may_back_up(&item(state))), backup, "{state:?}");
         assert_eq!(code(may_restore(&item(state))), restore, "{state:?}");
     }
+}
+
+#[test]
+fn without_soft_delete_nothing_is_deleted_and_nobody_is_told_so() {
+    let facts = Facts { soft_delete_days: None, ..facts(1, false) };
+    let got = change(&item(PROTECTED), &Wish::Delete, facts).map_err(|fault| fault.code);
+    assert_eq!(got, Err(Code::VaultSettingNotSupported));
 }
