@@ -223,7 +223,7 @@ pub fn document(operations: &[Operation], names: &[Parameter]) -> Value {
     let parameters: Map<String, Value> = common.chain(of_paths).collect();
     let body = schemas.answered.subschema_for::<ErrorBody>();
     let mut responses = Map::new();
-    for status in [400, 401, 403, 404, 405, 409, 412, 413] {
+    for status in [400, 401, 403, 404, 405, 409, 412, 413, 503] {
         responses.insert(format!("Error{status}"), with_body(meaning(status), &body));
     }
     responses.insert("Failed".to_owned(), with_body(FAILED, &body));
@@ -424,6 +424,7 @@ const fn meaning(status: u16) -> &'static str {
         409 => "Something is in the way.",
         412 => "It has changed meanwhile.",
         413 => "The request is too long.",
+        503 => "A host or a store cannot be reached.",
         _ => "See the error's code.",
     }
 }

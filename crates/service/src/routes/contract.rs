@@ -211,6 +211,16 @@ fn every_type_has_a_name_of_its_own() {
     }
 }
 
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = openapi::document(&operations(), NAMES);
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().expect("a text ends");
+        assert!(document.pointer(pointer).is_some(), "nothing is at {pointer}");
+    }
+}
+
 /// If this fails, the API has changed. Where that is meant, write the text anew with
 /// `UPDATE_EXPECT=1 cargo test --release --locked -p service contract`, and commit it.
 #[test]
