@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -112,6 +113,24 @@ class Seed:
                 virsh("undefine", "--checkpoints-metadata", domain, check=False)
 
 
+def reader(service, owner):
+    """A client that may read everything and change nothing."""
+    subscription = f"/subscriptions/{owner.subscription}"
+    path = f"{subscription}/providers/Holdfast.Fabric/principals/contract-reader"
+    made = owner.call("PUT", path, {})
+    assert made.status_code == 201, made.text
+    told = made.json()["properties"]
+    roles = f"{subscription}/providers/Microsoft.Authorization"
+    role = owner.entries(f"{roles}/roleDefinitions", **{"$filter": "roleName eq 'Reader'"})[0]
+    given = owner.call("PUT", f"{roles}/roleAssignments/{uuid.uuid4()}", {"properties": {
+        "roleDefinitionId": role["id"],
+        "principalId": told["objectId"],
+        "principalType": "ServicePrincipal",
+    }})
+    assert given.status_code == 201, given.text
+    return Arm(service, (told["clientId"], told["clientSecret"]))
+
+
 def concrete(seed):
     """The contract, with the seeded names in its examples; returns its path."""
     text = (REPOSITORY / "api/openapi.json").read_text()
@@ -191,7 +210,8 @@ def main():
         if options.only:
             operations = {options.only}
         total = 0
-        for role, arm in (("Owner", owner),):
+        # The Owner comes last: it destroys some of what the others read.
+        for role, arm in (("Reader", reader(service, owner)), ("Owner", owner)):
             conforms, counts = fuzz(role, arm, seed, contract, options)
             requests, unreached, lacking = told(role, conforms, counts, operations)
             total += requests

@@ -395,7 +395,12 @@ fn answers(operation: &Operation, schemas: &mut Schemas) -> Value {
         }
         answers.insert(status.to_string(), answer);
     }
-    let own = operation.error.map(|error| error(&mut schemas.answered));
+    // A URL that cannot be read is answered before anybody knows what it was for: in ARM's words.
+    let own = operation.error.map(|error| {
+        let own = error(&mut schemas.answered);
+        let arm = schemas.answered.subschema_for::<ErrorBody>();
+        schemars::json_schema!({ "anyOf": [own, arm] })
+    });
     for status in &operation.errors {
         let answer = match &own {
             Some(body) => with_body(meaning(*status), body),
