@@ -86,6 +86,12 @@ impl Config {
         self.data_dir.join("staging")
     }
 
+    /// The directory of a vault's exports. Apart from the staging stores, which are named by their
+    /// regions and which others may write in.
+    pub(crate) fn exports_dir(&self, vault: Uuid) -> PathBuf {
+        self.data_dir.join("exports").join(vault.to_string())
+    }
+
     /// The directory of a vault's repository in the local store of its region.
     pub(crate) fn repository_dir(&self, region: &str, vault: Uuid) -> PathBuf {
         self.data_dir.join("stores").join(region).join(vault.to_string())

@@ -57,10 +57,9 @@ impl DataDir {
     ///
     /// `InUse` where another process has it; the file system failed.
     pub(crate) fn lock(path: &Path) -> Result<Self, DataDirError> {
-        for directory in
-            [path.to_owned(), path.join("keys"), path.join("stores"), path.join("staging")]
-        {
-            private_dir(&directory)?;
+        private_dir(path)?;
+        for name in ["keys", "stores", "staging", "exports"] {
+            private_dir(&path.join(name))?;
         }
         let file = path.join("lock");
         let lock = OpenOptions::new()

@@ -1,4 +1,4 @@
-//! Exports of a vault's jobs: files in the staging directory, one per export.
+//! Exports of a vault's jobs: files in a directory of the vault's own, one per export.
 //!
 //! A file has its name only once it is whole. The last few of a vault are kept; older ones go when
 //! a new one is made.
@@ -63,8 +63,7 @@ impl Engine {
     }
 
     fn export_file(&self, vault: &Vault, id: Uuid) -> PathBuf {
-        let staging = self.world.config.data_dir.join("staging").join("job-exports");
-        staging.join(vault.id.to_string()).join(format!("jobs-{id}.csv"))
+        self.world.config.exports_dir(vault.id).join(format!("jobs-{id}.csv"))
     }
 
     fn write_jobs(

@@ -62,9 +62,13 @@ fn an_empty_vault_goes_for_good_and_leaves_its_key() {
     let (vault, other) = (house.vault("v1", "local"), house.vault("v2", "local"));
     let places = Places::of(&house.data(), &vault);
     let key = fs::read(&places.key).expect("there");
+    let line = |_: &Job, _: Option<&Item>| String::new();
+    let export = house.engine.export_jobs(&vault, JobQuery::default(), "JobId", &line);
+    let export = house.engine.exported_jobs(&vault, export.expect("written")).expect("there");
     let deleted = house.engine.delete_vault(&vault).expect("deleted");
     assert_eq!(places.there(), GONE);
     assert_eq!(fs::read(&places.retired).expect("there"), key);
+    assert!(!export.parent().is_some_and(Path::exists), "its exports go with it");
     assert_eq!(Places::of(&house.data(), &other).there(), WHOLE);
     assert_eq!(house.engine.vaults().expect("listed"), [other]);
     let known = house.engine.deleted_vault(deleted.id).expect("read").expect("known");

@@ -115,12 +115,13 @@ type Case = (&'static str, fn(&Subject<'_>));
 
 /// The whole contract.
 fn check(subject: &Subject<'_>) {
-    let cases: [Case; 10] = [
+    let cases: [Case; 11] = [
         ("an incremental holds what was written since", incremental),
         ("a point in time does not move", one_point_in_time),
         ("a discarded capture breaks no chain", discard),
         ("a dropped capture is discarded", dropped),
         ("keeping deletes the older checkpoints", keep),
+        ("a forgotten checkpoint is gone, and the guest goes on", forgotten),
         ("an unknown checkpoint asks for a full read", broken_chain),
         ("one capture at a time", one_at_a_time),
         ("a capture of this process is no left-over", no_left_over),
@@ -194,6 +195,18 @@ fn keep(subject: &Subject<'_>) {
     let refused = subject.host.begin_capture(&subject.plan(since(&older)));
     assert!(matches!(refused.err(), Some(FabricError::ChainBroken { .. })));
     subject.begin(since(&newer)).finish(Finish::Discard).expect("discarded");
+}
+
+fn forgotten(subject: &Subject<'_>) {
+    let base = subject.base();
+    subject.host.forget_checkpoint(subject.domain, &base).expect("forgotten");
+    let refused = subject.host.begin_capture(&subject.plan(since(&base)));
+    assert!(matches!(refused.err(), Some(FabricError::ChainBroken { .. })));
+    subject.host.forget_checkpoint(subject.domain, &base).expect("there is none any more");
+    (subject.write)(5 * MIB, 64 * KIB, 8);
+    let capture = subject.begin(Method::Full);
+    assert!(holds(subject, capture.as_ref(), 5 * MIB, 8));
+    capture.finish(Finish::Keep).expect("kept");
 }
 
 fn broken_chain(subject: &Subject<'_>) {

@@ -98,6 +98,8 @@ fn clear(world: &World, deleted: &DeletedVault) -> Result<(), Fault> {
         rename(&here, &aside).map_err(|error| failed("rename", &here, &error))?;
         remove(&aside).map_err(|error| failed("remove", &aside, &error))?;
     }
+    let exports = config.exports_dir(id);
+    remove(&exports).map_err(|error| failed("remove", &exports, &error))?;
     let key = config.key_file(id);
     if key.exists() {
         let retired = config.retired_key_file(id);
