@@ -216,10 +216,10 @@ fn unusable(directory: &Path, error: &io::Error) -> Fault {
     Fault::new(Code::StoreInvalid, message)
 }
 
-/// Makes the directory, for its owner only, unless it is there; and sees whether it can be written
-/// to.
+/// Makes the directory, unless it is there, so that only its owner can look around in it, but
+/// QEMU's user comes through; and sees whether it can be written to.
 fn make(directory: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    DirBuilder::new().recursive(true).mode(0o711).create(directory)?;
     let probe = directory.join(format!(".holdfast-{}", std::process::id()));
     File::options().write(true).create_new(true).open(&probe)?;
     fs::remove_file(probe)

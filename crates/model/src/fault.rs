@@ -276,8 +276,8 @@ codes! {
         "Start libvirtd on the host and check that its socket is there and may be used.";
     /// A restore target that cannot be used.
     RestoreTargetInvalid = "UserErrorRestoreTargetInvalid",
-        "The directory or the virtual machine's name to restore to cannot be used.",
-        "Choose an empty directory with enough space, and a name that no virtual machine has.";
+        "The place, the name, the network or the disks that the restore names cannot be used.",
+        "Correct what the message names: `holdfast store list` and `network list` show what there is.";
     /// A way to restore that there is not.
     RestoreTypeNotSupported = "UserErrorRestoreTypeNotSupported",
         "Holdfast cannot restore in this way.",

@@ -1,6 +1,7 @@
 //! Where restores go: disks into the region's staging store with a description that libvirt takes,
 //! and a virtual machine into a resource group and onto a network.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,7 @@ fn a_point_is_restored_into_a_store_a_group_and_a_network() -> Result<()> {
     service.back_up("vault1", &guest.name)?;
     guest.go_on()?;
     goes_into_the_store(&lab, &service, &guest, &expected)?;
+    starts_from_a_store_elsewhere(&lab, &service, &guest, &hashes)?;
 
     let again = Guest::existing(&lab, "again");
     service.ok(&["host", "list"])?;
@@ -69,6 +71,30 @@ fn goes_into_the_store(lab: &Lab, service: &Service, guest: &Guest, expected: &P
     virsh(["undefine", name])?;
     ensure!(defined?.contains(disk), "the domain is not over the restored disk");
     lab.saw("the disk in the store is equal, and libvirt takes its domain");
+    Ok(())
+}
+
+/// From a store that QEMU's user can get to, libvirt starts the domain just as it was written.
+fn starts_from_a_store_elsewhere(
+    lab: &Lab,
+    service: &Service,
+    guest: &Guest,
+    hashes: &BTreeMap<String, String>,
+) -> Result<()> {
+    let place = lab.path("store").to_string_lossy().into_owned();
+    service.ok(&["store", "add", "--name", "elsewhere", "--region", "local", "--path", &place])?;
+    let words = ["restore", "disks", "--vault", "vault1", "--item", &guest.name];
+    let more = ["--point", "latest", "--store", "elsewhere", "--format", "qcow2", "--wait"];
+    let job = service.ok(&[&words[..], &more].concat())?;
+    let bag = &job["properties"]["extendedInfo"]["propertyBag"];
+    let domain = file(&read(&bag["Config Blob Uri"])?["domainXmlUri"])?;
+    virsh(["define".as_ref(), domain.as_os_str()])?;
+    let name = bag["Target VM Name"].as_str().context("the name of the VM to make")?;
+    let restored = Guest { name: name.to_owned(), console: PathBuf::new() };
+    restored.start()?;
+    disk::assert_same_files(hashes, &restored.hashes()?)?;
+    virsh(["destroy", name])?;
+    lab.saw("libvirt starts the domain that was written beside the disks");
     Ok(())
 }
 

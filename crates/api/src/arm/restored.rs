@@ -130,7 +130,10 @@ pub fn template(facts: &Facts<'_>) -> String {
             "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
         "metadata": { "holdfast": {
-            "howTo": format!("On the host: virsh define '{file}'"),
+            "howTo": format!(
+                "On the host: virsh define '{file}'. QEMU's user must be able to reach the disks: \
+                 those in the service's data directory have to be moved first."
+            ),
             "domainXmlUri": file_uri(facts.domain_file),
         } },
         "parameters": {

@@ -33,8 +33,8 @@ use crate::world::World;
 const DIRECTORY: &str = "Target Directory";
 const DESCRIPTION: &str = "Config Directory";
 
-/// Only its owner may get into a restore's description; QEMU's user comes through to its disks.
-const PRIVATE_DIR: u32 = 0o700;
+/// Only its owner may look around in a job's own directory. QEMU's user comes through to the disks,
+/// which libvirt gives it when it starts a domain over them; the files are private.
 const PASSABLE_DIR: u32 = 0o711;
 
 /// What one restore works on.
@@ -109,20 +109,17 @@ impl Restore {
     }
 
     fn make_directories(&self, directory: &Path) -> Result<(), Stop> {
-        let private = |path: &Path, mode| {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true).mode(mode).create(path).map_err(|error| unusable(path, &error))
+        let make = |path: &Path| {
+            let made = DirBuilder::new().recursive(true).mode(PASSABLE_DIR).create(path);
+            made.map_err(|error| unusable(path, &error))
         };
         match &self.plan.place {
             Place::Given(_) => {
                 fs::create_dir_all(directory).map_err(|error| unusable(directory, &error))?;
             }
-            Place::Under(_) => {
-                let is_for_qemu = matches!(self.plan.form, RestoreForm::NewVm { .. });
-                private(directory, if is_for_qemu { PASSABLE_DIR } else { PRIVATE_DIR })?;
-            }
+            Place::Under(_) => make(directory)?,
         }
-        self.description().map_or(Ok(()), |path| private(&path, PRIVATE_DIR))
+        self.description().map_or(Ok(()), |path| make(&path))
     }
 
     fn disk_format(&self) -> DiskFormat {
