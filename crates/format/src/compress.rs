@@ -1,5 +1,7 @@
 //! Compression: zstd at level 1, or nothing where that does not shrink.
 
+use std::io::Cursor;
+
 use crate::error::FormatError;
 
 /// The level of compression. Level 3 costs half as much CPU again for one to four percent.
@@ -40,24 +42,32 @@ impl Codec {
 /// Compresses texts, one after another.
 pub struct Compressor {
     context: zstd::bulk::Compressor<'static>,
-    buffer: Vec<u8>,
 }
 
 impl Compressor {
     /// A compressor; it keeps its working memory.
     pub fn new() -> Self {
         let context = zstd::bulk::Compressor::new(LEVEL).expect("level 1 exists");
-        Self { context, buffer: Vec::new() }
+        Self { context }
     }
 
-    /// Compresses `plain`; the text is good until the next call.
-    pub fn compress<'a>(&'a mut self, plain: &'a [u8]) -> (Codec, &'a [u8]) {
-        self.buffer.clear();
-        self.buffer.reserve(zstd::zstd_safe::compress_bound(plain.len()));
-        match self.context.compress_to_buffer(plain, &mut self.buffer) {
-            Ok(size) if size < plain.len() => (Codec::Zstd, &self.buffer),
+    /// Compresses `plain` onto the end of `out`: straight to where it is sealed, because a pack is
+    /// large and every copy of it shows.
+    pub fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Codec {
+        let start = out.len();
+        out.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        let mut end = Cursor::new(std::mem::take(out));
+        end.set_position(start as u64);
+        let compressed = self.context.compress_to_buffer(plain, &mut end);
+        *out = end.into_inner();
+        match compressed {
+            Ok(size) if size < plain.len() => Codec::Zstd,
             // A failure would have to be one of memory; the text as it is serves as well.
-            Ok(_) | Err(_) => (Codec::Plain, plain),
+            Ok(_) | Err(_) => {
+                out.truncate(start);
+                out.extend_from_slice(plain);
+                Codec::Plain
+            }
         }
     }
 }
@@ -118,28 +128,27 @@ mod tests {
     #[test]
     fn a_text_comes_back_and_only_at_its_own_size() {
         let repetitive = b"holdfast ".repeat(1000);
-        let (codec, text) = {
-            let mut compressor = Compressor::new();
-            let (codec, text) = compressor.compress(&repetitive);
-            (codec, text.to_vec())
-        };
+        let mut text = b"before".to_vec();
+        let codec = Compressor::new().compress(&repetitive, &mut text);
         assert_eq!(codec, Codec::Zstd);
+        let text = text.strip_prefix(b"before").expect("what was there stays");
         assert!(text.len() < 200);
         let mut decompressor = Decompressor::new();
         let mut out = Vec::new();
         for size in [repetitive.len() - 1, repetitive.len() + 1, 0] {
-            let answer = decompressor.decompress(codec, &text, size, &mut out);
+            let answer = decompressor.decompress(codec, text, size, &mut out);
             assert_eq!(answer, Err(FormatError::Compression), "{size}");
         }
-        assert_eq!(decompressor.decompress(codec, &text, repetitive.len(), &mut out), Ok(()));
+        assert_eq!(decompressor.decompress(codec, text, repetitive.len(), &mut out), Ok(()));
         assert_eq!(out, repetitive);
     }
 
     #[test]
     fn what_does_not_shrink_stays_as_it_is() {
-        let mut compressor = Compressor::new();
         let mut noise = [0; 4096];
         blake3::Hasher::new().finalize_xof().fill(&mut noise);
-        assert_eq!(compressor.compress(&noise), (Codec::Plain, noise.as_slice()));
+        let mut text = b"before".to_vec();
+        assert_eq!(Compressor::new().compress(&noise, &mut text), Codec::Plain);
+        assert_eq!(text.strip_prefix(b"before"), Some(noise.as_slice()));
     }
 }

@@ -111,8 +111,8 @@ impl PackBuilder {
         debug_assert!(plain.len() <= SEGMENT_MAX);
         let number = self.table.segments.len() as u32;
         let start = self.bytes.len();
-        let (codec, text) = compressor.compress(plain);
-        self.key.seal(number, &[], text, &mut self.bytes);
+        let codec = compressor.compress(plain, &mut self.bytes);
+        self.key.seal_end(number, &[], start, &mut self.bytes);
         self.table.segments.push(Segment {
             stored: (self.bytes.len() - start) as u32,
             plain: plain.len() as u32,
@@ -154,7 +154,7 @@ impl PackBuilder {
 #[derive(Default)]
 pub struct Opener {
     decompressor: Decompressor,
-    sealed: Vec<u8>,
+    text: Vec<u8>,
     plain: Vec<u8>,
 }
 
@@ -174,11 +174,15 @@ impl Opener {
         sealed: &[u8],
         plain: usize,
     ) -> Result<&[u8], FormatError> {
-        self.sealed.clear();
-        self.sealed.extend_from_slice(sealed);
-        let text = key.open(number, &[], &mut self.sealed)?;
-        self.decompressor.decompress(codec, text, plain, &mut self.plain)?;
-        Ok(&self.plain)
+        match codec {
+            // Nothing to decompress: the text is opened to where it is read.
+            Codec::Plain => key.open_to(number, &[], sealed, &mut self.plain)?,
+            Codec::Zstd => {
+                key.open_to(number, &[], sealed, &mut self.text)?;
+                self.decompressor.decompress(codec, &self.text, plain, &mut self.plain)?;
+            }
+        }
+        if self.plain.len() == plain { Ok(&self.plain) } else { Err(FormatError::Compression) }
     }
 }
 

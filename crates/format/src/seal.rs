@@ -171,6 +171,11 @@ impl ObjectKey {
     pub fn seal(&self, segment: u32, extra: &[u8], plain: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(plain);
+        self.seal_end(segment, extra, start, out);
+    }
+
+    /// Seals what `out` holds from `start` on, where it is.
+    pub fn seal_end(&self, segment: u32, extra: &[u8], start: usize, out: &mut Vec<u8>) {
         let associated = Aad::from(self.associated(segment, extra));
         let tag = self
             .key
@@ -196,6 +201,26 @@ impl ObjectKey {
             .map(|text| &*text)
             .map_err(|_| FormatError::Seal)
     }
+
+    /// Opens `sealed` and replaces `text` by its text.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::open`]; `text` is then of no use.
+    pub fn open_to(
+        &self,
+        segment: u32,
+        extra: &[u8],
+        sealed: &[u8],
+        text: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        let (sealed, tag) = sealed.split_last_chunk::<TAG>().ok_or(FormatError::Seal)?;
+        text.resize(sealed.len(), 0);
+        let associated = Aad::from(self.associated(segment, extra));
+        self.key
+            .open_separate_gather(Self::nonce(segment), associated, sealed, tag, text)
+            .map_err(|_| FormatError::Seal)
+    }
 }
 
 /// Encodes an object that is one sealed text: index, manifest, log entry.
@@ -208,7 +233,8 @@ pub fn encode_object(
 ) -> Vec<u8> {
     let key = keys.object(kind, object, place);
     let mut compressor = Compressor::new();
-    let (codec, text) = compressor.compress(plain);
+    let mut text = Vec::new();
+    let codec = compressor.compress(plain, &mut text);
     let mut field = Writer::new();
     field.count(plain.len());
     field.u8(codec.code());
@@ -217,7 +243,7 @@ pub fn encode_object(
 
     let mut out = key.header().to_vec();
     out.extend_from_slice(&field);
-    key.seal(0, &field, text, &mut out);
+    key.seal(0, &field, &text, &mut out);
     header::append_trailer(&mut out);
     out
 }

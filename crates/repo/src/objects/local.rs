@@ -11,7 +11,7 @@
 //!   wait.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,9 +21,11 @@ use format::names;
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use self::direct::Writer;
 use self::reserve::{Claim, Reserve, is_full};
 use super::{ObjectInfo, ObjectStore, StoreError, check_name};
 
+mod direct;
 mod reserve;
 
 const TEMPORARY: &str = ".tmp";
@@ -36,6 +38,7 @@ const PUT_ATTEMPTS: u32 = 8;
 pub struct LocalDir {
     root: PathBuf,
     counter: AtomicU64,
+    writer: Writer,
     reserve: Reserve,
 }
 
@@ -56,7 +59,7 @@ impl LocalDir {
             .map_err(|error| failed("open", &root.to_string_lossy(), error))?;
         let reserve = Reserve::new(root.join(RESERVE_FILE));
         reserve.fill();
-        Ok(Self { root, counter: AtomicU64::new(0), reserve })
+        Ok(Self { root, counter: AtomicU64::new(0), writer: Writer::default(), reserve })
     }
 
     /// Opens the store in the directory `root`, which must be there: for those who only look.
@@ -88,13 +91,13 @@ impl LocalDir {
             let number = self.counter.fetch_add(1, Ordering::Relaxed);
             let path = self.root.join(TEMPORARY).join(format!("{}-{number}", std::process::id()));
             let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-            let mut file = match created {
+            let file = match created {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 created => created?,
             };
             let written = rustix::fs::flock(&file, FlockOperation::LockExclusive)
                 .map_err(io::Error::from)
-                .and_then(|()| file.write_all(bytes))
+                .and_then(|()| self.writer.write(&file, bytes))
                 .and_then(|()| file.sync_all());
             if let Err(error) = written {
                 let _ = fs::remove_file(&path);
