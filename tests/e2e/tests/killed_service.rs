@@ -189,7 +189,7 @@ fn big_disk(lab: &Lab) -> Result<Disk> {
 fn caught_in_transfer(service: &Service, guest: &Guest) -> Result<String> {
     let mut last = None;
     for _ in 0..5 {
-        guest.sh("dd if=/dev/urandom of=/mnt/vdb/more bs=1M count=160 conv=notrunc; sync")?;
+        guest.sh("dd if=/dev/urandom of=/mnt/vdb/random bs=1M count=560 conv=notrunc; sync")?;
         let job = service.begin_backup("vault1", &guest.name)?;
         match wait_for_bytes(service, &job) {
             Ok(()) => return Ok(job),
