@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
-use model::item::{DiskSelection, Item, LastBackup, ProtectionState};
+use model::item::{Deletion, DiskSelection, Item, LastBackup, ProtectionState};
 use model::job::{self, Job, JobId, Operation, Status, Task};
 use model::network::Network;
 use model::point::{Consistency, Point, PointId};
@@ -259,6 +259,21 @@ fn a_protectable_item_and_a_container_have_what_azures_have() {
     let ours = container::render_protectable("S", &vault_id, &a_vm());
     check(&golden!("protectable-item"), &ours, &[]);
     check(&golden!("container"), &container::render("S", &vault_id, &an_item()), &[]);
+    let fault = Fault::new(Code::StoreFull, "no space left");
+    let last =
+        LastBackup { status: Status::Failed, at: at("2026-09-14T08:05:53Z"), error: Some(fault) };
+    let failed = Item { last_backup: Some(last), ..an_item() };
+    let told = container::render("S", &vault_id, &failed).properties.health_status;
+    assert_eq!(told, "Unhealthy", "as its item");
+}
+
+#[test]
+fn a_deleted_item_tells_for_how_long_it_is_kept() {
+    let vault = a_vault();
+    let (from, until) = (at("2026-09-14T08:00:00Z"), at("2026-09-28T08:00:00Z"));
+    let deleted = Item { deletion: Some(Deletion { at: from, until }), ..an_item() };
+    let ours = arm::item::render(facts(&vault, &deleted));
+    assert_eq!(ours.properties.soft_delete_retention_period, 14);
 }
 
 #[test]

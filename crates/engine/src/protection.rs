@@ -300,15 +300,6 @@ impl Engine {
         self.world.ledger.find_items(query).or_fault()
     }
 
-    /// How many of the vault's items follow each policy that any follows.
-    ///
-    /// # Errors
-    ///
-    /// The ledger failed.
-    pub fn items_per_policy(&self, vault: &Vault) -> Result<Vec<(String, u64)>, Fault> {
-        self.world.ledger.items_per_policy(vault.id).or_fault()
-    }
-
     /// When the newest point of each of these items was taken, in their order.
     ///
     /// # Errors

@@ -259,8 +259,6 @@ pub trait Ledger: Send + Sync {
     fn items(&self, vault: Option<Uuid>) -> Result<Vec<Item>, LedgerError>;
     /// A vault's items that match, by the VM's name and the item's id.
     fn find_items(&self, query: &ItemQuery) -> Result<Vec<Item>, LedgerError>;
-    /// How many of a vault's items follow each policy that any follows.
-    fn items_per_policy(&self, vault: Uuid) -> Result<Vec<(String, u64)>, LedgerError>;
     /// The virtual machines that have an item in any vault.
     fn protected_vms(&self) -> Result<Vec<Uuid>, LedgerError>;
     /// A vault's item for the VM of this group and name, both in any case of letters.

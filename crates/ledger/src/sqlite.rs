@@ -241,10 +241,6 @@ impl Ledger for SqliteLedger {
         self.pool.read(|db| items::find(db, query))
     }
 
-    fn items_per_policy(&self, vault: Uuid) -> Result<Vec<(String, u64)>, LedgerError> {
-        self.pool.read(|db| items::per_policy(db, vault))
-    }
-
     fn protected_vms(&self) -> Result<Vec<Uuid>, LedgerError> {
         self.pool.read(items::vms)
     }

@@ -7,6 +7,7 @@ use model::vm::Vm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::item::protection_status;
 use super::{AZURE_IAAS_VM, Resource, VIRTUAL_MACHINES};
 
 const FABRICS: &str = "Microsoft.RecoveryServices/vaults/backupFabrics";
@@ -53,7 +54,7 @@ pub struct ContainerProperties {
     pub backup_management_type: String,
     /// `Registered`.
     pub registration_status: String,
-    /// `Healthy`.
+    /// `Healthy`, or `Unhealthy` where the last backup failed.
     pub health_status: String,
     /// `Microsoft.Compute/virtualMachines`.
     pub container_type: String,
@@ -88,7 +89,7 @@ pub fn render(subscription: &str, vault_id: &str, item: &Item) -> Container {
         friendly_name: name.clone(),
         backup_management_type: AZURE_IAAS_VM.to_owned(),
         registration_status: "Registered".to_owned(),
-        health_status: "Healthy".to_owned(),
+        health_status: protection_status(item).to_owned(),
         container_type: VIRTUAL_MACHINES.to_owned(),
         protectable_object_type: VIRTUAL_MACHINES.to_owned(),
     };

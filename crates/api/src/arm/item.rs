@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use model::arm_id;
-use model::item::{DiskSelection, Item as ModelItem};
+use model::item::{Deletion, DiskSelection, Item as ModelItem};
 use model::job::Status;
 use model::policy::Kind;
 use model::vault::Vault as ModelVault;
@@ -66,7 +66,7 @@ pub struct ItemProperties {
     pub vault_id: String,
     /// Whether points are in an archive.
     pub is_archive_enabled: bool,
-    /// For how many days the item can be brought back once deleted.
+    /// For how many days the item, which is deleted, is kept; 0 while it is not, as in Azure.
     pub soft_delete_retention_period: u16,
     /// The VM's region.
     pub source_location: String,
@@ -315,11 +315,10 @@ pub fn render(facts: Facts<'_>) -> Item {
     let tail = arm_id::vm_tail(&item.vm_resource_group, &item.vm_name);
     let policy = item.policy.as_deref();
     let last = item.last_backup.as_ref();
-    let failed = last.is_some_and(|backup| backup.status == Status::Failed);
     let properties = ItemProperties {
         friendly_name: item.vm_name.clone(),
         virtual_machine_id: vm_id.clone(),
-        protection_status: if failed { "Unhealthy" } else { "Healthy" }.to_owned(),
+        protection_status: protection_status(item).to_owned(),
         protection_state: item.state.azure_name().to_owned(),
         health_status: health(last.map(|backup| backup.status)).to_owned(),
         health_details: health_details(&facts),
@@ -339,7 +338,7 @@ pub fn render(facts: Facts<'_>) -> Item {
         last_recovery_point: facts.newest_point.map(time::moment),
         vault_id: format!("{}{vault_id}", facts.base),
         is_archive_enabled: false,
-        soft_delete_retention_period: 0,
+        soft_delete_retention_period: item.deletion.map_or(0, days),
         source_location: vault.region.clone(),
         is_scheduled_for_deferred_delete: item.deletion.map(|_| true),
         deferred_delete_time_in_utc: item.deletion.map(|deletion| time::moment(deletion.until)),
@@ -375,6 +374,20 @@ pub fn render_status(
     });
     let status = if by.is_some() { "Protected" } else { "NotProtected" };
     BackupStatus { protection_status: status.to_owned(), by }
+}
+
+/// For how many whole days a deleted item is kept.
+fn days(deletion: Deletion) -> u16 {
+    let hours = deletion.until.duration_since(deletion.at).as_hours();
+    u16::try_from(hours / 24).unwrap_or(u16::MAX)
+}
+
+/// Whether the last backup of an item went through: what its container tells, too.
+pub(super) fn protection_status(item: &ModelItem) -> &'static str {
+    match &item.last_backup {
+        Some(backup) if backup.status == Status::Failed => "Unhealthy",
+        _ => "Healthy",
+    }
 }
 
 fn health(last: Option<Status>) -> &'static str {

@@ -105,15 +105,6 @@ pub(super) fn find(db: &Connection, query: &ItemQuery) -> Result<Vec<Item>, Ledg
     all(db, &find_sql(query), params.as_slice())
 }
 
-pub(super) const PER_POLICY: &str = "SELECT policy, count(*) FROM item
-     WHERE vault = ?1 AND policy IS NOT NULL GROUP BY policy";
-
-pub(super) fn per_policy(db: &Connection, vault: Uuid) -> Result<Vec<(String, u64)>, LedgerError> {
-    rows(db, PER_POLICY, [vault.to_string()], |row| {
-        Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
-    })
-}
-
 pub(super) fn vms(db: &Connection) -> Result<Vec<Uuid>, LedgerError> {
     let texts: Vec<(String, String)> =
         rows(db, "SELECT id, vm FROM item", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
