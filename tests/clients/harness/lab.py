@@ -81,6 +81,9 @@ class Lab:
                 virsh("net-destroy", network, check=False)
                 virsh("net-undefine", network, check=False)
         shutil.rmtree(self.place, ignore_errors=True)
+        # The disks of VMs that restores made lie beside the lab, named after the VM and its job.
+        for left in IMAGES.glob(f"{self.prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def network(self):
         """A network of libvirt that runs and leads nowhere; its name."""
