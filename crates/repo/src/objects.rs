@@ -1,21 +1,26 @@
 //! The object store port: create-only objects by name. Everything the repository asks of a store.
 //!
-//! Adapters: [`LocalDir`] and [`Memory`]. Decorators over any of them: [`Counting`] and [`Faulty`].
-//! All must pass the one contract suite in `tests/contract.rs`.
+//! Adapters: [`LocalDir`], [`Memory`] and [`Cloud`] (S3, Azure Blob). Decorators over any of them:
+//! [`Retrying`], [`Counting`] and [`Faulty`]. All must pass the one contract suite in
+//! `tests/contract`, and `tests/stores.rs` runs it on real servers.
 //!
 //! A name is one or more parts of `a-z 0-9 . _ -` joined by `/`; no part starts with a dot.
 
 use std::io;
 
+mod cloud;
 mod count;
 mod fault;
 mod local;
 mod memory;
+mod retry;
 
+pub use cloud::{Cloud, CloudKind, CloudPlace, REQUESTS_MAX};
 pub use count::{Call, Counting, Operation, Totals};
 pub use fault::{Attempt, Faulty, Mishap};
 pub use local::LocalDir;
 pub use memory::Memory;
+pub use retry::{Patience, Retrying};
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +62,17 @@ pub enum StoreError {
     BadName {
         /// The refused name.
         name: String,
+    },
+    /// The store did not answer, or was too busy to: it is worth trying again. A put or a delete
+    /// may have happened, or may still happen.
+    #[error("the store did not {operation} '{name}' in time")]
+    Unavailable {
+        /// What it was asked to do.
+        operation: &'static str,
+        /// The object's name, or the prefix of a list.
+        name: String,
+        /// What came instead of an answer; [`io::ErrorKind::TimedOut`] if nothing did.
+        source: io::Error,
     },
     /// The store failed.
     #[error("the store failed to {operation} '{name}'")]

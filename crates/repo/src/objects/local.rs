@@ -130,7 +130,7 @@ impl LocalDir {
 
     fn list_directory(&self, name: &str, found: &mut Vec<ObjectInfo>) -> io::Result<()> {
         let entries = match fs::read_dir(self.root.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if is_no_directory(&error) => return Ok(()),
             entries => entries?,
         };
         for entry in entries {
@@ -241,6 +241,11 @@ impl ObjectStore for LocalDir {
             Err(StoreError::Full { name: self.root.to_string_lossy().into_owned() })
         }
     }
+}
+
+/// There is nothing of that name, or an object: nothing lies under it.
+fn is_no_directory(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Opens an object, and gives its size. Something else under that name is no object.
