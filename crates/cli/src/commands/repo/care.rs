@@ -49,12 +49,12 @@ impl Init {
         let human = format!(
             "The repository {} is made. Its key is in {} ({made}): keep a copy of it elsewhere. \
              Without it nobody can read what is stored.",
-            self.place.repo.path().display(),
+            self.place.repo,
             path.display()
         );
         let document = json!({
             "vault": vault.to_string(),
-            "repo": self.place.repo.path(),
+            "repo": self.place.repo.to_string(),
             "keyFile": path,
             "keyIsNew": is_new,
         });

@@ -1,7 +1,8 @@
 //! Where a repository and its key are.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use engine::clock::SystemClock;
 use engine::seed::SystemSeed;
 use model::fault::{Code, Fault};
 use repo::keys::{KeyFileError, read_key_file};
-use repo::objects::{LocalDir, ObjectStore};
+use repo::objects::{Cloud, CloudKind, CloudPlace, LocalDir, ObjectStore, Patience, Retrying};
 use repo::{Environment, Kek, Repository};
 
 use super::faults::OrFailure;
@@ -18,17 +19,27 @@ use crate::failure::{Failure, sentence};
 /// Names a repository and its key.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Place {
-    /// The repository: a path or a file:// URL
+    /// The repository: a path, file:///PATH, s3://BUCKET/PREFIX or az://CONTAINER/PREFIX
+    ///
+    /// Credentials, region and endpoint of a cloud store come from the environment, as the SDKs
+    /// name them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL, ...;
+    /// AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_KEY, AZURE_CLIENT_ID, ... Plain HTTP needs
+    /// AWS_ALLOW_HTTP=true or AZURE_ALLOW_HTTP=true.
     #[arg(long, value_name = "URL")]
     pub repo: Location,
-    /// The key file [default: the repository's path with .key at its end]
+    /// The key file [default: a directory's path with .key at its end]
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 }
 
-/// The location of a repository: for now, a directory.
+/// The location of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location(PathBuf);
+pub enum Location {
+    /// A directory.
+    Directory(PathBuf),
+    /// A bucket or a container in the cloud, and a prefix in it.
+    Cloud(CloudPlace),
+}
 
 /// Why a location cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,14 +47,8 @@ pub enum LocationError {
     /// Nothing.
     #[error("the repository's location is empty")]
     Empty,
-    /// A store that is planned.
-    #[error("{scheme}:// stores are not supported yet: name a directory")]
-    NotYet {
-        /// The URL's scheme.
-        scheme: String,
-    },
     /// A store that is not.
-    #[error("{scheme}:// is no kind of store: name a directory, or file:///path")]
+    #[error("{scheme}:// is no kind of store: name a directory, file://, s3:// or az://")]
     Unknown {
         /// The URL's scheme.
         scheme: String,
@@ -51,6 +56,15 @@ pub enum LocationError {
     /// A file URL of another machine, or without an absolute path.
     #[error("a file URL has the form file:///path")]
     File,
+    /// A cloud URL that names no bucket and prefix. Credentials have no place in it.
+    #[error(
+        "such a URL has the form {scheme}://NAME/PREFIX: the name of a bucket or container, of \
+         3 to 63 small letters, digits, dots and hyphens, and a prefix of letters, digits, . _ - /"
+    )]
+    Cloud {
+        /// The URL's scheme.
+        scheme: String,
+    },
 }
 
 impl FromStr for Location {
@@ -59,21 +73,48 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, LocationError> {
         match text.split_once("://") {
             None if text.is_empty() => Err(LocationError::Empty),
-            None => Ok(Self(text.into())),
-            Some(("file", path)) if path.starts_with('/') => Ok(Self(path.into())),
+            None => Ok(Self::Directory(text.into())),
+            Some(("file", path)) if path.starts_with('/') => Ok(Self::Directory(path.into())),
             Some(("file", _)) => Err(LocationError::File),
-            Some((scheme @ ("s3" | "az"), _)) => {
-                Err(LocationError::NotYet { scheme: scheme.to_owned() })
-            }
+            Some(("s3", place)) => cloud(CloudKind::S3, place),
+            Some(("az", place)) => cloud(CloudKind::Azure, place),
             Some((scheme, _)) => Err(LocationError::Unknown { scheme: scheme.to_owned() }),
         }
     }
 }
 
-impl Location {
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        &self.0
+fn cloud(kind: CloudKind, place: &str) -> Result<Location, LocationError> {
+    let (container, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    let small = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let good_name = (3..=63).contains(&container.len())
+        && container.bytes().all(|byte| small(byte) || matches!(byte, b'.' | b'-'));
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let good_part =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && part.bytes().all(allowed);
+    if good_name && (prefix.is_empty() || prefix.split('/').all(good_part)) {
+        let (container, prefix) = (container.to_owned(), prefix.to_owned());
+        Ok(Location::Cloud(CloudPlace { kind, container, prefix }))
+    } else {
+        Err(LocationError::Cloud { scheme: scheme(kind).to_owned() })
+    }
+}
+
+const fn scheme(kind: CloudKind) -> &'static str {
+    match kind {
+        CloudKind::S3 => "s3",
+        CloudKind::Azure => "az",
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => path.display().fmt(f),
+            Self::Cloud(place) => {
+                write!(f, "{}://{}/{}", scheme(place.kind), place.container, place.prefix)
+            }
+        }
     }
 }
 
@@ -84,8 +125,11 @@ impl Place {
         if let Some(path) = &self.key_file {
             return Ok(path.clone());
         }
-        let path = std::path::absolute(self.repo.path())
-            .map_err(|error| Failure::file("Cannot use", self.repo.path(), &error))?;
+        let Location::Directory(path) = &self.repo else {
+            return Err(Failure::usage("Name the key file with --key-file."));
+        };
+        let path =
+            std::path::absolute(path).map_err(|error| Failure::file("Cannot use", path, &error))?;
         let Some(name) = path.file_name() else {
             return Err(Failure::usage("Name the key file with --key-file."));
         };
@@ -99,15 +143,26 @@ impl Place {
         read_key_file(&self.key_path()?).map_err(|error| of_key_file(&error))
     }
 
-    /// The store, which is made if it is missing.
+    /// The store. A directory is made if it is missing, a bucket or container is not.
     pub fn store(&self) -> Result<Arc<dyn ObjectStore>, Failure> {
-        Ok(Arc::new(LocalDir::open(self.repo.path()).or_failure()?))
+        Ok(match &self.repo {
+            Location::Directory(path) => Arc::new(LocalDir::open(path).or_failure()?),
+            Location::Cloud(place) => {
+                // Credentials and endpoints: never from the command line, which others can read.
+                let text = |value: OsString| value.into_string().ok();
+                let environment = std::env::vars_os()
+                    .filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+                let cloud = Cloud::new(place, environment).or_failure()?;
+                Arc::new(Retrying::new(cloud, Patience::default(), Arc::new(SystemSeed)))
+            }
+        })
     }
 
     /// The repository, which must be there.
     pub fn open(&self) -> Result<Repository, Failure> {
-        let path = self.repo.path();
-        if !path.is_dir() {
+        if let Location::Directory(path) = &self.repo
+            && !path.is_dir()
+        {
             let message = format!("There is no directory {}.", path.display());
             return Err(Failure::not_found(message));
         }
@@ -142,11 +197,40 @@ mod tests {
             ("file:///srv/repo", "/srv/repo"),
             ("a:b", "a:b"),
         ] {
-            assert_eq!(text.parse(), Ok(Location(path.into())), "{text}");
+            assert_eq!(text.parse(), Ok(Location::Directory(path.into())), "{text}");
         }
-        for text in ["", "s3://bucket/prefix", "az://c/p", "file://host/x", "ftp://x", "file://"] {
+        for text in ["", "file://host/x", "ftp://x", "file://", "gs://bucket"] {
             assert!(text.parse::<Location>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_location_in_the_cloud_is_a_name_and_a_prefix() {
+        let place = |kind, container: &str, prefix: &str| {
+            let (container, prefix) = (container.to_owned(), prefix.to_owned());
+            Ok(Location::Cloud(CloudPlace { kind, container, prefix }))
+        };
+        for (text, expected) in [
+            ("s3://bucket/a/b", place(CloudKind::S3, "bucket", "a/b")),
+            ("s3://my.bucket-1", place(CloudKind::S3, "my.bucket-1", "")),
+            ("az://container/vault_1/", place(CloudKind::Azure, "container", "vault_1")),
+        ] {
+            assert_eq!(text.parse::<Location>(), expected, "{text}");
+        }
+        for text in [
+            "s3://",
+            "s3:///prefix",
+            "az://c/p",
+            "s3://bucket//b",
+            "s3://bucket/../b",
+            "s3://bucket/a b",
+            "s3://key:secret@bucket/a",
+            "az://container/a?sig=x",
+        ] {
+            assert!(matches!(text.parse::<Location>(), Err(LocationError::Cloud { .. })), "{text}");
+        }
+        let back: Location = "az://container/a".parse().expect("valid");
+        assert_eq!(back.to_string(), "az://container/a");
     }
 
     #[test]
@@ -159,6 +243,9 @@ mod tests {
         assert_eq!(path(place("/srv/repo/", None)), Ok("/srv/repo.key".into()));
         assert_eq!(path(place("/srv/a.b", None)), Ok("/srv/a.b.key".into()));
         assert_eq!(path(place("/srv/repo", Some("k"))), Ok("k".into()));
-        assert_eq!(path(place("/", None)), Err(crate::failure::Exit::Usage));
+        for nameless in ["/", "s3://bucket/a", "az://container"] {
+            assert_eq!(path(place(nameless, None)), Err(crate::failure::Exit::Usage), "{nameless}");
+        }
+        assert_eq!(path(place("s3://bucket/a", Some("k"))), Ok("k".into()));
     }
 }

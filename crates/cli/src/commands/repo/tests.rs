@@ -244,12 +244,14 @@ fn what_nobody_needs_is_collected() {
 }
 
 #[test]
-fn stores_that_do_not_exist_yet_are_refused_in_words() {
+fn a_cloud_store_wants_its_key_file_named() {
     let place = Place::new();
-    for (url, words) in [("s3://b/p", "not supported yet"), ("az://c/p", "not supported yet")] {
+    for url in ["s3://bucket/prefix", "az://container/prefix"] {
         let (exit, document) = place.run(&format!("list --repo {url}"));
         let message = document["error"]["message"].as_str().unwrap_or_default();
         assert_eq!(exit, Exit::Usage);
-        assert!(message.contains(words), "{message}");
+        assert!(message.contains("--key-file"), "{message}");
     }
+    let (exit, _) = place.run("list --repo s3://b/p --key-file @r.key");
+    assert_eq!(exit, Exit::Usage, "a bucket's name has three signs at least");
 }
