@@ -41,6 +41,10 @@ fn map_pages_and_the_key_file_are_written_as_ever() {
     let file = String::from_utf8(file).expect("a text");
     let kek = Kek::from_key_file(&file).expect("a key file");
     assert_eq!(kek.to_key_file().as_str(), text.as_str());
+    let printed = check("recovery-key", kek.to_recovery_text().as_bytes());
+    let printed = String::from_utf8(printed).expect("a text");
+    let kek = Kek::from_recovery_text(&printed).expect("a recovery key");
+    assert_eq!(kek.to_key_file().as_str(), text.as_str());
 }
 
 #[test]

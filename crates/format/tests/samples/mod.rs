@@ -5,7 +5,7 @@
 use format::compress::Compressor;
 use format::config::Config;
 use format::index::IndexedPack;
-use format::keyslot::Kek;
+use format::keyslot::{Kek, Key, Stretch};
 use format::log::{Checkpoint, CommittedPoint, Entry, Event, OpenSession};
 use format::manifest::{Counts, Disk, Manifest};
 use format::map::{Child, LeafEntry, Page};
@@ -26,6 +26,18 @@ pub fn master() -> MasterKey {
 
 pub fn kek() -> Kek {
     Kek::new([0x22; 32])
+}
+
+pub fn passphrase() -> Key {
+    Key::Passphrase("correct horse battery staple".to_owned().into())
+}
+
+/// As cheap as can be: it is opened a thousand times.
+pub const STRETCH: Stretch =
+    Stretch { memory_kib: 8, passes: 1, lanes: 1, salt: *b"a-salt--sixteen!" };
+
+pub fn slot_for(key: &Key) -> Vec<u8> {
+    keyslot::encode_for(VAULT, SLOT, key, &STRETCH, &master()).expect("within the limits")
 }
 
 pub fn keys() -> VaultKeys {
@@ -174,6 +186,8 @@ pub fn objects() -> Vec<(String, Kind, Vec<u8>)> {
     let mut objects = vec![
         ("config".to_owned(), Kind::Config, config().encode(&keys)),
         ("keyslot".to_owned(), Kind::KeySlot, keyslot::encode(VAULT, SLOT, &kek(), &master())),
+        ("keyslot-passphrase".to_owned(), Kind::KeySlot, slot_for(&passphrase())),
+        ("keyslot-recovery".to_owned(), Kind::KeySlot, slot_for(&Key::Recovery(kek()))),
         ("pack-data".to_owned(), Kind::DataPack, pack(ChunkKind::Data).0),
         ("pack-map".to_owned(), Kind::MapPack, pack(ChunkKind::Map).0),
         ("index".to_owned(), Kind::Index, index::encode(&keys, owned(2), &indexed())),
@@ -190,6 +204,14 @@ pub fn objects() -> Vec<(String, Kind, Vec<u8>)> {
     objects
 }
 
+fn key_of(slot: &str) -> Key {
+    match slot {
+        "keyslot-passphrase" => passphrase(),
+        "keyslot-recovery" => Key::Recovery(kek()),
+        _ => Key::File(kek()),
+    }
+}
+
 /// Decodes an object of [`objects`], whatever its kind, and says whether all of it is right.
 pub fn decode(name: &str, bytes: &[u8]) -> Result<(), String> {
     let keys = keys();
@@ -201,9 +223,9 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<(), String> {
             proof.check(&keys).map_err(text)?;
             equal(found == config())
         }
-        "keyslot" => {
+        "keyslot" | "keyslot-passphrase" | "keyslot-recovery" => {
             let slot = keyslot::Slot::decode(bytes).map_err(text)?;
-            let opened = slot.open(&kek()).map_err(text)?;
+            let opened = slot.open_with(&key_of(name)).map_err(text)?;
             let key = VaultKeys::new(VAULT, &opened);
             equal(key.boundary_key() == keys.boundary_key() && slot.vault() == VAULT)
         }
