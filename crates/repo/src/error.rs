@@ -23,6 +23,26 @@ pub enum RepoError {
     /// The key does not open the repository.
     #[error("the key does not open this repository")]
     WrongKey,
+    /// No slot that this version knows opens, and there is one of a newer kind.
+    #[error("'{name}' is a key slot of kind {kind}, which this Holdfast does not know")]
+    UnknownKeySlot {
+        /// The slot's name in the store.
+        name: String,
+        /// Its kind.
+        kind: u8,
+    },
+    /// There is no key slot with this id.
+    #[error("there is no key slot '{id}'")]
+    KeySlotNotFound {
+        /// The id asked for.
+        id: String,
+    },
+    /// The slot is the one that was opened: without another key that opens, none would be left.
+    #[error("the key slot '{id}' is the one that this key opens")]
+    KeySlotInUse {
+        /// The slot's id.
+        id: String,
+    },
     /// A newer Holdfast wrote this object.
     #[error("'{name}' has format version {version}, which this Holdfast does not know")]
     UnsupportedVersion {

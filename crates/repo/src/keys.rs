@@ -1,4 +1,4 @@
-//! Key files on disk.
+//! Keys of a repository: key files on disk, and the key slots in its store.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,6 +8,15 @@ use std::path::{Path, PathBuf};
 use format::FormatError;
 use format::keyslot::Kek;
 use model::seed::Seed;
+
+mod ring;
+
+pub use format::keyslot::{Key, SlotKind, Stretch, stretch};
+pub use ring::{KeyRing, KeySlot};
+pub(crate) use ring::{configuration, unlock};
+
+/// A text that wipes itself: a passphrase.
+pub type Secret = format::keyslot::Secret;
 
 /// The most bytes that a key file is read to.
 const KEY_FILE_MAX: u64 = 64 * 1024;

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
-use format::config::{Config, ConfigProof};
+use format::config::Config;
 use format::index::IndexedPack;
-use format::keyslot::{self, Kek, Slot};
+use format::keyslot::{self, Kek, Key};
 use format::log::Event;
 use format::pack::{self, TAIL};
 use format::seal::{ChunkKind, MasterKey, VaultKeys};
@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::error::RepoError;
 use crate::index::{ChunkIndex, Standing};
+use crate::keys::{configuration, unlock};
 use crate::log::{LogAccess, LogView};
 use crate::objects::{ObjectStore, StoreError};
 use crate::state::State;
@@ -108,26 +109,34 @@ impl Repository {
         Self::with_keys(store, keys, environment)
     }
 
-    /// Opens the repository in `store`.
+    /// Opens the repository in `store` with the key of a key file.
     ///
     /// # Errors
     ///
-    /// [`RepoError::NotARepository`], [`RepoError::WrongKey`], damage of the configuration or of
-    /// every key slot, an unknown version, or the store failed. Damage of anything else does not
-    /// keep a repository from being opened.
+    /// [`RepoError::NotARepository`], [`RepoError::WrongKey`], [`RepoError::UnknownKeySlot`],
+    /// damage of the configuration or of every key slot, an unknown version, or the store failed.
+    /// Damage of anything else does not keep a repository from being opened.
     pub fn open(
         store: Arc<dyn ObjectStore>,
         kek: &Kek,
         environment: Environment,
     ) -> Result<Self, RepoError> {
-        let bytes = match store.get(names::CONFIG) {
-            Ok(bytes) => bytes,
-            Err(StoreError::NotFound { .. }) => return Err(not_a_repository(store.as_ref())?),
-            Err(error) => return Err(RepoError::unreadable(Kind::Config, names::CONFIG, error)),
-        };
-        let damaged = |error| RepoError::damaged(Kind::Config, names::CONFIG, &error);
-        let (config, proof) = Config::decode(&bytes).map_err(damaged)?;
-        let keys = unlock(store.as_ref(), config.vault, &proof, kek)?;
+        Self::open_with(store, &Key::File(kek.clone()), environment)
+    }
+
+    /// Opens the repository in `store` with a key of any kind.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::open`].
+    pub fn open_with(
+        store: Arc<dyn ObjectStore>,
+        key: &Key,
+        environment: Environment,
+    ) -> Result<Self, RepoError> {
+        let (config, proof) = configuration(store.as_ref())?;
+        let opened = unlock(store.as_ref(), config.vault, &proof, key)?;
+        let keys = VaultKeys::new(config.vault, &opened.master);
         Self::with_keys(store, keys, environment)
     }
 
@@ -148,57 +157,6 @@ impl Repository {
     pub fn vault(&self) -> Uuid {
         Uuid::from_bytes(self.shared.keys.vault())
     }
-}
-
-/// A store without a configuration is empty, or it has lost it.
-fn not_a_repository(store: &dyn ObjectStore) -> Result<RepoError, RepoError> {
-    Ok(if store.list(names::LOG)?.is_empty() {
-        RepoError::NotARepository
-    } else {
-        RepoError::Damaged {
-            kind: Kind::Config,
-            name: names::CONFIG.to_owned(),
-            reason: "it is missing".to_owned(),
-        }
-    })
-}
-
-/// The vault's keys, from the slot that `kek` opens and whose key the configuration was made with.
-fn unlock(
-    store: &dyn ObjectStore,
-    vault: [u8; 16],
-    proof: &ConfigProof,
-    kek: &Kek,
-) -> Result<VaultKeys, RepoError> {
-    let mut failure = None;
-    for object in store.list(names::KEYS)? {
-        let name = object.name;
-        let opened = store
-            .get(&name)
-            .map_err(|error| RepoError::unreadable(Kind::KeySlot, &name, error))
-            .and_then(|bytes| {
-                let slot = Slot::decode(&bytes);
-                slot.map_err(|error| RepoError::damaged(Kind::KeySlot, &name, &error))
-            })
-            .and_then(|slot| {
-                let keys = slot.open(kek).map(|master| VaultKeys::new(vault, &master));
-                keys.and_then(|keys| proof.check(&keys).map(|()| keys))
-                    .map_err(|_| RepoError::WrongKey)
-            });
-        match opened {
-            Ok(keys) => return Ok(keys),
-            // A damaged slot may have been the right one: it is the better explanation.
-            Err(RepoError::WrongKey) => {
-                failure.get_or_insert(RepoError::WrongKey);
-            }
-            Err(error) => failure = Some(error),
-        }
-    }
-    Err(failure.unwrap_or_else(|| RepoError::Damaged {
-        kind: Kind::KeySlot,
-        name: names::KEYS.to_owned(),
-        reason: "there is none".to_owned(),
-    }))
 }
 
 impl Shared {
