@@ -9,9 +9,11 @@ use crate::output::Reply;
 mod backup;
 mod care;
 mod faults;
+mod key;
 mod place;
 mod points;
 mod restore;
+mod secrets;
 mod verify;
 mod watch;
 
@@ -32,6 +34,9 @@ pub enum Command {
     Collect(care::Collect),
     /// Say what the repository holds
     Stats(care::Stats),
+    /// Say who may open the repository: key files, passphrases, recovery keys
+    #[command(subcommand)]
+    Key(key::Command),
     /// Give a recovery point up; `collect` deletes what only it needed
     Forget(points::Forget),
 }
@@ -47,6 +52,7 @@ impl Command {
             Self::Verify(args) => args.run(watched),
             Self::Collect(args) => args.run(),
             Self::Stats(args) => args.run(),
+            Self::Key(command) => command.run(),
             Self::Forget(args) => args.run(),
         }
     }

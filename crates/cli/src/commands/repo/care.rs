@@ -28,6 +28,10 @@ pub struct Init {
 impl Init {
     /// Carries the command out.
     pub fn run(self) -> Result<Reply, Failure> {
+        if self.place.is_without_file() {
+            let message = "A repository is made with a key file; `repo key add` adds other keys.";
+            return Err(Failure::usage(message));
+        }
         let path = self.place.key_path()?;
         let is_new = !path.exists();
         let key = match is_new {
@@ -36,7 +40,7 @@ impl Init {
                 write_key_file(&path, &key).map_err(|error| of_key_file(&error))?;
                 key
             }
-            false => self.place.key()?,
+            false => self.place.file_key()?,
         };
         let store = self.place.store()?;
         let made = Repository::init(store, new_uuid(&SystemSeed), &key, environment());

@@ -30,6 +30,7 @@ fn of_repository(error: &RepoError) -> Failure {
     let code = match error {
         RepoError::NotARepository
         | RepoError::PointNotFound { .. }
+        | RepoError::KeySlotNotFound { .. }
         | RepoError::DiskNotFound { .. } => Code::ResourceNotFound,
         RepoError::AlreadyARepository => {
             return Failure::new(
@@ -39,7 +40,15 @@ fn of_repository(error: &RepoError) -> Failure {
                 "Use it as it is, or name another place with --repo.",
             );
         }
-        RepoError::UnsupportedVersion { .. } => {
+        RepoError::KeySlotInUse { .. } => {
+            return Failure::new(
+                "KeySlotInUse",
+                message,
+                "A slot is removed with the key of another one, so that one that opens is left.",
+                "Open the repository with another key, or add one first.",
+            );
+        }
+        RepoError::UnsupportedVersion { .. } | RepoError::UnknownKeySlot { .. } => {
             return Failure::new(
                 "UnsupportedVersion",
                 message,

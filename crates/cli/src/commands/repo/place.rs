@@ -9,11 +9,12 @@ use std::sync::Arc;
 use engine::clock::SystemClock;
 use engine::seed::SystemSeed;
 use model::fault::{Code, Fault};
-use repo::keys::{KeyFileError, read_key_file};
+use repo::keys::{Key, KeyFileError, Secret, read_key_file};
 use repo::objects::{Cloud, CloudKind, CloudPlace, LocalDir, ObjectStore, Patience, Retrying};
 use repo::{Environment, Kek, Repository};
 
 use super::faults::OrFailure;
+use super::secrets;
 use crate::failure::{Failure, sentence};
 
 /// Names a repository and its key.
@@ -28,8 +29,20 @@ pub struct Place {
     #[arg(long, value_name = "URL")]
     pub repo: Location,
     /// The key file [default: a directory's path with .key at its end]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "opens")]
     pub key_file: Option<PathBuf>,
+    /// Ask for the passphrase on the terminal, instead of using a key file
+    #[arg(long, group = "opens")]
+    pub passphrase: bool,
+    /// Read the passphrase from this file
+    #[arg(long, value_name = "FILE", group = "opens")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Ask for the recovery key on the terminal
+    #[arg(long, group = "opens")]
+    pub recovery_key: bool,
+    /// Read the recovery key from this file
+    #[arg(long, value_name = "FILE", group = "opens")]
+    pub recovery_key_file: Option<PathBuf>,
 }
 
 /// The location of a repository.
@@ -139,8 +152,32 @@ impl Place {
     }
 
     /// The key in the key file.
-    pub fn key(&self) -> Result<Kek, Failure> {
+    pub fn file_key(&self) -> Result<Kek, Failure> {
         read_key_file(&self.key_path()?).map_err(|error| of_key_file(&error))
+    }
+
+    /// Whether something else than a key file opens the repository.
+    pub const fn is_without_file(&self) -> bool {
+        self.passphrase
+            || self.passphrase_file.is_some()
+            || self.recovery_key
+            || self.recovery_key_file.is_some()
+    }
+
+    /// What opens the repository.
+    pub fn key(&self) -> Result<Key, Failure> {
+        let recovery = |text: Secret| {
+            let kek = Kek::from_recovery_text(&text);
+            let wrong = |error| Fault::new(Code::WrongKey, sentence(&error)).into();
+            kek.map(Key::Recovery).map_err(wrong)
+        };
+        match (&self.passphrase_file, &self.recovery_key_file) {
+            (Some(path), _) => secrets::from_file(path).map(Key::Passphrase),
+            (_, Some(path)) => secrets::from_file(path).and_then(recovery),
+            _ if self.passphrase => secrets::ask("Passphrase").map(Key::Passphrase),
+            _ if self.recovery_key => secrets::ask("Recovery key").and_then(recovery),
+            _ => self.file_key().map(Key::File),
+        }
     }
 
     /// The store. A directory is made if it is missing, a bucket or container is not.
@@ -160,14 +197,20 @@ impl Place {
 
     /// The repository, which must be there.
     pub fn open(&self) -> Result<Repository, Failure> {
+        self.must_be_there()?;
+        let key = self.key()?;
+        Repository::open_with(self.store()?, &key, environment()).or_failure()
+    }
+
+    /// Refuses a directory that is not there: opening the store would make it.
+    pub fn must_be_there(&self) -> Result<(), Failure> {
         if let Location::Directory(path) = &self.repo
             && !path.is_dir()
         {
             let message = format!("There is no directory {}.", path.display());
             return Err(Failure::not_found(message));
         }
-        let key = self.key()?;
-        Repository::open(self.store()?, &key, environment()).or_failure()
+        Ok(())
     }
 }
 
@@ -238,6 +281,10 @@ mod tests {
         let place = |repo: &str, key: Option<&str>| Place {
             repo: repo.parse().expect("valid"),
             key_file: key.map(PathBuf::from),
+            passphrase: false,
+            passphrase_file: None,
+            recovery_key: false,
+            recovery_key_file: None,
         };
         let path = |place: Place| place.key_path().map_err(|failure| failure.exit);
         assert_eq!(path(place("/srv/repo/", None)), Ok("/srv/repo.key".into()));

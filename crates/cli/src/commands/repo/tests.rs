@@ -255,3 +255,71 @@ fn a_cloud_store_wants_its_key_file_named() {
     let (exit, _) = place.run("list --repo s3://b/p --key-file @r.key");
     assert_eq!(exit, Exit::Usage, "a bucket's name has three signs at least");
 }
+
+/// The slots and their kinds, in the order of the kinds.
+fn slots(place: &Place) -> Vec<(String, String)> {
+    let list = place.ok("key list --repo r");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let slot = |slot: &Value| (text(&slot["kind"]), text(&slot["slot"]));
+    let mut slots: Vec<_> = list.as_array().expect("a list").iter().map(slot).collect();
+    slots.sort_unstable();
+    slots
+}
+
+#[test]
+fn keys_of_every_kind_open_a_repository() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let id = place.backup("");
+    place.write("words", b"correct horse battery staple\n");
+    place.write("other", b"correct horse battery stable\n");
+    place.write("short", b"secret\n");
+    place.ok("key add --repo r --new-passphrase-file @words");
+    let added = place.ok("key add --repo r --new-recovery-key");
+    place.write("paper", added["recoveryKey"].as_str().expect("shown once").as_bytes());
+    place.ok("key add --repo r --new-key-file @second.key");
+    let kinds: Vec<_> = slots(&place).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["key file", "key file", "passphrase", "recovery key"]);
+    for opens in
+        ["--passphrase-file @words", "--recovery-key-file @paper", "--key-file @second.key"]
+    {
+        place.ok(&format!("restore --repo r {opens} --force {id} @out"));
+        assert_eq!(place.read("out"), image(1));
+    }
+    let wrong = "UserErrorVaultKeyInvalid";
+    place.fails("list --repo r --passphrase-file @other", Exit::Failed, wrong);
+    place.fails("list --repo r --recovery-key-file @words", Exit::Failed, wrong);
+    let short = "key add --repo r --new-passphrase-file @short";
+    place.fails(short, Exit::Failed, "SecretUnusable");
+    let none = "key add --repo r";
+    assert_eq!(place.run(none).0, Exit::Usage);
+    let two = "list --repo r --passphrase-file @words --key-file @r.key";
+    assert_eq!(place.run(two).0, Exit::Usage);
+    let init = "init --repo @new --passphrase-file @words";
+    assert_eq!(place.run(init).0, Exit::Usage);
+}
+
+#[test]
+fn keys_are_removed_and_rotated_but_one_stays() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let id = place.backup("");
+    let (_, own) = slots(&place).remove(0);
+    place.fails(&format!("key remove --repo r {own}"), Exit::Failed, "KeySlotInUse");
+    place.fails("key remove --repo r 00", Exit::NotFound, "ResourceNotFound");
+    place.fails("key list --repo @nowhere", Exit::NotFound, "ResourceNotFound");
+    let before = files(&place.path("r/packs"));
+    place.ok("key rotate --repo r --new-key-file @new.key");
+    assert_eq!(files(&place.path("r/packs")), before, "nothing stored was touched");
+    place.fails("list --repo r", Exit::Failed, "UserErrorVaultKeyInvalid");
+    place.ok(&format!("restore --repo r --key-file @new.key {id} @out"));
+    assert_eq!(place.read("out"), image(1));
+    let mode = fs::metadata(place.path("new.key")).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = "key rotate --repo r --key-file @new.key --new-key-file @new.key";
+    place.fails(again, Exit::Failed, "UserErrorVaultKeyInvalid");
+    let added = place.ok("key add --repo r --key-file @new.key --new-key-file @third.key");
+    let slot = added["slot"].as_str().expect("a slot");
+    place.ok(&format!("key remove --repo r --key-file @new.key {slot}"));
+    place.fails("list --repo r --key-file @third.key", Exit::Failed, "UserErrorVaultKeyInvalid");
+}
