@@ -222,9 +222,9 @@ impl Shared {
         if !pages.insert(*id) {
             return Ok(());
         }
-        self.index(|index| mark_chunk(index, ChunkKind::Map, id, marks))?;
+        self.lookup(|index| mark_chunk(index, ChunkKind::Map, id, marks))?;
         match &*map.page(id, level)? {
-            Page::Leaf(entries) => self.index(|index| {
+            Page::Leaf(entries) => self.lookup(|index| {
                 entries
                     .iter()
                     .try_for_each(|entry| mark_chunk(index, ChunkKind::Data, &entry.id, marks))
@@ -343,7 +343,8 @@ fn mark_chunk(
     id: &ChunkId,
     marks: &mut Marks,
 ) -> Result<(), RepoError> {
-    let packs: Vec<_> = index.packs_of(id).filter(|pack| pack.kind == kind).collect();
+    let mut packs = index.packs_of(id)?;
+    packs.retain(|pack| pack.kind == kind);
     let kept = packs.iter().filter(|pack| pack.standing != Standing::Condemned);
     let kept: Vec<_> = kept.map(|pack| pack.id).collect();
     match (kept.is_empty(), packs.first()) {

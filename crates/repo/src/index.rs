@@ -14,6 +14,8 @@ use format::pack::Table;
 use format::seal::ChunkKind;
 use format::{ChunkId, PackId};
 
+use crate::error::RepoError;
+
 /// A chunk's place: everything that reading it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Located {
@@ -155,24 +157,25 @@ impl ChunkIndex {
     }
 
     /// The live pack that holds the chunk, if any: only that makes it count as stored.
-    pub fn live(&self, kind: ChunkKind, id: &ChunkId) -> Option<PackId> {
-        self.places(id)
+    pub fn live(&self, kind: ChunkKind, id: &ChunkId) -> Result<Option<PackId>, RepoError> {
+        let pack = self
+            .places(id)
             .map(|place| self.pack(place))
-            .find(|pack| pack.standing == Standing::Live && pack.kind == kind)
-            .map(|pack| pack.id)
+            .find(|pack| pack.standing == Standing::Live && pack.kind == kind);
+        Ok(pack.map(|pack| pack.id))
     }
 
     /// All places of the chunk, the best first.
-    pub fn locate(&self, kind: ChunkKind, id: &ChunkId) -> Vec<Located> {
+    pub fn locate(&self, kind: ChunkKind, id: &ChunkId) -> Result<Vec<Located>, RepoError> {
         let mut places: Vec<_> =
             self.places(id).filter(|place| self.pack(*place).kind == kind).collect();
         places.sort_by_key(|place| self.pack(*place).standing);
-        places.into_iter().map(|place| self.located(place)).collect()
+        Ok(places.into_iter().map(|place| self.located(place)).collect())
     }
 
     /// The packs that hold the chunk, without a care for standing.
-    pub fn packs_of(&self, id: &ChunkId) -> impl Iterator<Item = &KnownPack> {
-        self.places(id).map(|place| self.pack(place))
+    pub fn packs_of(&self, id: &ChunkId) -> Result<Vec<&KnownPack>, RepoError> {
+        Ok(self.places(id).map(|place| self.pack(place)).collect())
     }
 
     fn located(&self, place: Place) -> Located {
@@ -181,8 +184,13 @@ impl ChunkIndex {
     }
 
     /// The packs, in the order they came.
-    pub fn packs(&self) -> &[KnownPack] {
-        &self.packs
+    pub fn packs(&self) -> impl Iterator<Item = &KnownPack> {
+        self.packs.iter()
+    }
+
+    /// All segments of the pack, in order; none if it is not known.
+    pub fn segments(&self, id: &PackId) -> Vec<LocatedSegment> {
+        self.known(id).map(|pack| pack.segments().collect()).unwrap_or_default()
     }
 
     /// The pack with this id.
@@ -190,9 +198,10 @@ impl ChunkIndex {
         self.by_id.get(id).map(|number| &self.packs[*number as usize])
     }
 
-    /// Every chunk and its size, each once.
-    pub fn chunks(&self) -> impl Iterator<Item = (ChunkKind, u32)> {
-        self.chunks.values().map(|place| (self.pack(*place).kind, place.size))
+    /// Shows every chunk and its size, each once.
+    pub fn chunks(&self, show: &mut dyn FnMut(ChunkKind, u32)) -> Result<(), RepoError> {
+        self.chunks.values().for_each(|place| show(self.pack(*place).kind, place.size));
+        Ok(())
     }
 }
 
@@ -210,8 +219,7 @@ impl KnownPack {
         }
     }
 
-    /// All its segments, in order.
-    pub fn segments(&self) -> impl Iterator<Item = LocatedSegment> {
+    fn segments(&self) -> impl Iterator<Item = LocatedSegment> {
         (0..self.segments.len() as u32).map(|number| self.segment(number))
     }
 }

@@ -40,8 +40,8 @@ impl ChunkReader {
         id: &ChunkId,
         own: Option<&ChunkIndex>,
     ) -> Result<ChunkBytes, RepoError> {
-        let mut places = own.map(|own| own.locate(kind, id)).unwrap_or_default();
-        places.extend(self.shared.index(|index| index.locate(kind, id)));
+        let mut places = own.map_or_else(|| Ok(Vec::new()), |own| own.locate(kind, id))?;
+        places.extend(self.shared.lookup(|index| index.locate(kind, id))?);
         let mut damage = None;
         for place in places {
             match self.read_at(kind, id, &place) {

@@ -19,7 +19,7 @@ use model::seed::Seed;
 use uuid::Uuid;
 
 use crate::error::RepoError;
-use crate::index::{ChunkIndex, Standing};
+use crate::index::{ChunkIndex, KnownPack, LocatedSegment, Standing};
 use crate::keys::{configuration, unlock};
 use crate::log::{LogAccess, LogView};
 use crate::objects::{ObjectStore, StoreError};
@@ -199,15 +199,28 @@ impl Shared {
         self.lock_log().next
     }
 
-    /// Looks at the index.
+    /// Looks chunks up in the index. It may be asked twice: what lies behind the index is a cache.
+    pub fn lookup<T>(
+        &self,
+        mut look: impl FnMut(&ChunkIndex) -> Result<T, RepoError>,
+    ) -> Result<T, RepoError> {
+        look(&self.read_index().chunks)
+    }
+
+    /// All segments of a known pack, in order, as its index tells them.
+    pub fn segments(&self, pack: &KnownPack) -> Result<Vec<LocatedSegment>, RepoError> {
+        Ok(self.index(|index| index.segments(&pack.id)))
+    }
+
+    /// Looks at the packs that the index knows.
     pub fn index<T>(&self, look: impl FnOnce(&ChunkIndex) -> T) -> T {
         look(&self.read_index().chunks)
     }
 
     /// The live pack that holds the chunk, unless nothing stored may be relied on.
-    pub fn stored(&self, kind: ChunkKind, id: &ChunkId) -> Option<PackId> {
+    pub fn stored(&self, kind: ChunkKind, id: &ChunkId) -> Result<Option<PackId>, RepoError> {
         let index = self.read_index();
-        if index.distrusted { None } else { index.chunks.live(kind, id) }
+        if index.distrusted { Ok(None) } else { index.chunks.live(kind, id) }
     }
 
     /// Appends what `decide` makes of the newest state.

@@ -145,9 +145,9 @@ impl Restore<'_> {
     }
 
     fn dispatch(&mut self, stretch: Vec<MapEntry>) -> Result<(), RepoError> {
-        let mut wanted = self.shared.index(|index| {
+        let mut wanted = self.shared.lookup(|index| {
             let find = |entry: &MapEntry| {
-                let place = index.locate(ChunkKind::Data, &entry.id).into_iter().next();
+                let place = index.locate(ChunkKind::Data, &entry.id)?.into_iter().next();
                 let place = place.ok_or_else(|| lost(ChunkKind::Data, &entry.id))?;
                 Ok(Wanted { id: entry.id, place, block: entry.block })
             };

@@ -41,11 +41,17 @@ impl Repository {
             open_sessions: state.sessions.len() as u64,
             ..RepoStats::default()
         });
+        (stats.chunks, stats.unique_bytes) = self.shared.lookup(|index| {
+            let (mut chunks, mut bytes) = (0, 0);
+            index.chunks(&mut |kind, size| {
+                if kind == ChunkKind::Data {
+                    chunks += 1;
+                    bytes += u64::from(size);
+                }
+            })?;
+            Ok((chunks, bytes))
+        })?;
         self.shared.index(|index| {
-            for (_, size) in index.chunks().filter(|(kind, _)| *kind == ChunkKind::Data) {
-                stats.chunks += 1;
-                stats.unique_bytes += u64::from(size);
-            }
             for pack in index.packs() {
                 stats.packs += 1;
                 stats.stored_bytes += pack.size;

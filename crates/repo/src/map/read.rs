@@ -59,11 +59,14 @@ impl MapReader {
             return Ok(Arc::clone(page));
         }
         let bytes = self.chunks.read(ChunkKind::Map, id, self.own.as_deref())?;
-        let page = Page::decode(&bytes, level).map_err(|error| {
-            let pack = self.shared.index(|index| index.live(ChunkKind::Map, id));
-            let name = pack.map_or_else(|| id.to_string(), |pack| names::pack(&pack));
-            RepoError::damaged(ChunkKind::Map.pack(), &name, &error)
-        })?;
+        let page = match Page::decode(&bytes, level) {
+            Ok(page) => page,
+            Err(error) => {
+                let pack = self.shared.lookup(|index| index.live(ChunkKind::Map, id))?;
+                let name = pack.map_or_else(|| id.to_string(), |pack| names::pack(&pack));
+                return Err(RepoError::damaged(ChunkKind::Map.pack(), &name, &error));
+            }
+        };
         let page = Arc::new(page);
         let mut pages = lock();
         if pages.len() == CACHED_PAGES {

@@ -39,7 +39,7 @@ impl Shared {
         let listed = self.store.list(names::PACKS)?;
         let sizes: BTreeMap<_, _> =
             listed.iter().map(|object| (object.name.as_str(), object.size)).collect();
-        let known = self.index(|index| index.packs().to_vec());
+        let known = self.index(|index| index.packs().cloned().collect::<Vec<_>>());
         report.packs_known = known.len() as u64;
         let mut to_read = Vec::new();
         for pack in &known {
@@ -139,7 +139,7 @@ impl Shared {
             return Err(RepoError::UnsupportedVersion { name, version });
         }
         let key = self.keys.object(known.kind.pack(), known.id.0, 0);
-        for place in known.segments() {
+        for place in self.segments(known)? {
             let range = place.start as usize..place.range().end as usize;
             let opened = bytes.get(range).ok_or(FormatError::Length).and_then(|sealed| {
                 opener.open(&key, place.number, place.codec, sealed, place.plain as usize)

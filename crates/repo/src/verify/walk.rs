@@ -89,7 +89,7 @@ impl Walk<'_> {
             Ok(page) => match &*page {
                 Page::Leaf(entries) => {
                     for entry in entries {
-                        self.chunk(ChunkKind::Data, &entry.id, &mut hit);
+                        self.chunk(ChunkKind::Data, &entry.id, &mut hit)?;
                     }
                 }
                 Page::Inner { children, .. } => {
@@ -111,23 +111,25 @@ impl Walk<'_> {
         error: RepoError,
         hit: &mut BTreeSet<String>,
     ) -> Result<(), RepoError> {
-        let places = self.shared.index(|index| index.locate(ChunkKind::Map, id));
+        let places = self.shared.lookup(|index| index.locate(ChunkKind::Map, id))?;
         for place in &places {
             self.findings.segments.insert((place.segment.pack, place.segment.number));
             hit.insert(names::pack(&place.segment.pack));
         }
         match error {
-            RepoError::Lost { .. } => {
-                self.chunk(ChunkKind::Map, id, hit);
-                Ok(())
-            }
+            RepoError::Lost { .. } => self.chunk(ChunkKind::Map, id, hit),
             error => self.findings.take(error),
         }
     }
 
     /// Adds what keeps the chunk from being read, if anything does.
-    fn chunk(&mut self, kind: ChunkKind, id: &ChunkId, hit: &mut BTreeSet<String>) {
-        let places = self.shared.index(|index| index.locate(kind, id));
+    fn chunk(
+        &mut self,
+        kind: ChunkKind,
+        id: &ChunkId,
+        hit: &mut BTreeSet<String>,
+    ) -> Result<(), RepoError> {
+        let places = self.shared.lookup(|index| index.locate(kind, id))?;
         let findings = &mut *self.findings;
         let bad = |place: &LocatedSegment| {
             findings.packs.contains(&place.pack)
@@ -141,5 +143,6 @@ impl Walk<'_> {
         } else if places.iter().all(|place| bad(&place.segment)) {
             hit.extend(places.iter().map(|place| names::pack(&place.segment.pack)));
         }
+        Ok(())
     }
 }

@@ -16,9 +16,8 @@ use crate::map::MapReader;
 impl PointWriter {
     /// What of the parent's disk must be read again; map pages are stored again at once.
     pub(super) fn heal(&mut self, map: &MapReader, size: u64) -> Result<Vec<Extent>, RepoError> {
-        let doubtful = self
-            .shared
-            .index(|index| index.packs().iter().any(|pack| pack.standing == Standing::Suspect));
+        let doubtful =
+            self.shared.index(|index| index.packs().any(|pack| pack.standing == Standing::Suspect));
         let mut again = Vec::new();
         if let ((Some(root), level), true) = (map.root(), doubtful) {
             self.heal_page(map, &root, level, 0, &mut again)?;
@@ -39,7 +38,7 @@ impl PointWriter {
         match &*page {
             Page::Leaf(entries) => {
                 for entry in entries {
-                    if self.shared.stored(ChunkKind::Data, &entry.id).is_none() {
+                    if self.shared.stored(ChunkKind::Data, &entry.id)?.is_none() {
                         let block = start + u64::from(entry.block);
                         again.push(Extent::new(block * BLOCK, u64::from(entry.blocks) * BLOCK));
                     }

@@ -106,7 +106,7 @@ impl Stow {
         let chunk = &self.data.plain[self.data.closed..];
         let size = chunk.len();
         let id = self.shared.keys.chunk_id(ChunkKind::Data, chunk);
-        let new = !self.has(ChunkKind::Data, id);
+        let new = !self.has(ChunkKind::Data, id)?;
         if new {
             self.data.chunks.push((id, size as u32));
             self.data.closed += size;
@@ -122,7 +122,7 @@ impl Stow {
     /// Stores a chunk, unless the vault has it.
     pub fn chunk(&mut self, kind: ChunkKind, bytes: &[u8]) -> Result<ChunkId, RepoError> {
         let id = self.shared.keys.chunk_id(kind, bytes);
-        if !self.has(kind, id) {
+        if !self.has(kind, id)? {
             let group = match kind {
                 ChunkKind::Data => &mut self.data,
                 ChunkKind::Map => &mut self.map,
@@ -138,16 +138,16 @@ impl Stow {
     }
 
     /// Whether the vault has the chunk; if not, it counts as had from now on.
-    fn has(&mut self, kind: ChunkKind, id: ChunkId) -> bool {
+    fn has(&mut self, kind: ChunkKind, id: ChunkId) -> Result<bool, RepoError> {
         if self.fresh.contains(&id) {
-            return true;
+            return Ok(true);
         }
-        if let Some(pack) = self.shared.stored(kind, &id) {
+        if let Some(pack) = self.shared.stored(kind, &id)? {
             self.relied.insert(pack);
-            return true;
+            return Ok(true);
         }
         self.fresh.insert(id);
-        false
+        Ok(false)
     }
 
     fn flush(&mut self, kind: ChunkKind) -> Result<(), RepoError> {
@@ -205,7 +205,7 @@ impl Stow {
         if self.fresh.contains(&id) {
             return Ok(());
         }
-        if let Some(pack) = self.shared.stored(kind, &id) {
+        if let Some(pack) = self.shared.stored(kind, &id)? {
             self.relied.insert(pack);
             return Ok(());
         }
