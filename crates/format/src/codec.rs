@@ -197,11 +197,15 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// A time outside the years -9999 to 9999.
+    /// A time outside the years -9999 to 9999, or not written as [`Writer::time`] writes it.
     pub fn time(&mut self) -> Result<Timestamp, FormatError> {
         let seconds = i64::from_le_bytes(self.array()?);
         let nanoseconds = i32::from_le_bytes(self.array()?);
-        Timestamp::new(seconds, nanoseconds).map_err(|_| FormatError::Invalid { what: "time" })
+        // One moment is written in one way, so that two texts never mean the same.
+        Timestamp::new(seconds, nanoseconds)
+            .ok()
+            .filter(|time| time.as_second() == seconds && time.subsec_nanosecond() == nanoseconds)
+            .ok_or(FormatError::Invalid { what: "time" })
     }
 
     /// Takes an optional number.

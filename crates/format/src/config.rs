@@ -49,6 +49,9 @@ impl Config {
         let (covered, mac) = body.split_last_chunk::<32>().ok_or(FormatError::Length)?;
         let mut reader = Reader::new(covered);
         let header = Header::decode(&mut reader, Kind::Config)?;
+        if header.epoch != 0 || header.object != [0; 16] {
+            return Err(FormatError::Invalid { what: "header" });
+        }
         let sizes = reader.array::<4>()?;
         if sizes != [MIN_BLOCKS as u8, AVERAGE_BLOCKS as u8, MAX_BLOCKS as u8, 0] {
             return Err(FormatError::Invalid { what: "chunk sizes" });

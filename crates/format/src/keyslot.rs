@@ -175,6 +175,9 @@ impl Slot {
         let (body, _) = header::checked(bytes)?;
         let mut reader = Reader::new(body);
         let header = Header::decode(&mut reader, Kind::KeySlot)?;
+        if header.epoch != 0 {
+            return Err(FormatError::Invalid { what: "header" });
+        }
         let start = reader.rest();
         let kind = SlotKind::from_code(reader.u8()?);
         let parameters = reader.bytes(PARAMETERS_MAX)?;

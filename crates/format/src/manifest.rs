@@ -145,6 +145,9 @@ impl Manifest {
             engine: reader.bytes(ENGINE_MAX)?.to_vec(),
         };
         reader.end()?;
+        if manifest.point != point {
+            return Err(FormatError::Invalid { what: "point of the manifest" });
+        }
         if manifest.disks.len() > DISKS_MAX {
             return Err(FormatError::Invalid { what: "number of disks" });
         }

@@ -278,6 +278,9 @@ pub fn decode_object(
     let mut parts = Reader::new(&field);
     let size = parts.u32()? as usize;
     let codec = Codec::from_code(parts.u8()?)?;
+    if parts.array::<3>()? != [0; 3] {
+        return Err(FormatError::Invalid { what: "reserved bytes" });
+    }
     if size > max {
         return Err(FormatError::Length);
     }

@@ -56,6 +56,59 @@ fn a_newer_version_is_refused_as_such() {
 }
 
 #[test]
+fn a_time_is_written_in_one_way_only() {
+    use format::codec::{Reader, Writer};
+    let read = |seconds: i64, nanoseconds: i32| {
+        let mut writer = Writer::new();
+        writer.raw(&seconds.to_le_bytes());
+        writer.raw(&nanoseconds.to_le_bytes());
+        Reader::new(&writer.into_bytes()).time().is_ok()
+    };
+    for (seconds, nanoseconds) in [(0, 0), (1, 999_999_999), (-1, -999_999_999), (0, -1), (5, 0)] {
+        assert!(read(seconds, nanoseconds), "{seconds} {nanoseconds}");
+    }
+    let bad = [(1, -1), (-1, 1), (0, 1_000_000_000), (1, i32::MIN), (i64::MAX, 0), (i64::MIN, -1)];
+    for (seconds, nanoseconds) in bad {
+        assert!(!read(seconds, nanoseconds), "{seconds} {nanoseconds}");
+    }
+}
+
+#[test]
+fn what_is_zero_in_a_clear_header_stays_zero() {
+    for (name, kind, bytes) in samples::objects() {
+        let places = match kind {
+            Kind::Config => 32..48,
+            Kind::KeySlot => 12..16,
+            _ => continue,
+        };
+        for place in places.chain(10..16) {
+            let mut changed = bytes.clone();
+            changed[place] = 1;
+            let changed = rehashed(changed);
+            let told = match kind {
+                Kind::Config => format::config::Config::decode(&changed).err(),
+                _ => format::keyslot::Slot::decode(&changed).err(),
+            };
+            assert_eq!(told, Some(FormatError::Invalid { what: "header" }), "{name} at {place}");
+        }
+    }
+}
+
+#[test]
+fn a_manifest_that_names_another_point_is_refused() {
+    let keys = samples::keys();
+    let (id, kind) = (samples::owned(3), Kind::Manifest);
+    let stranger = model::point::PointId::new(7).expect("a point's id");
+    let object = samples::manifest().encode(&keys, id).expect("within the limits");
+    let place = samples::point().get();
+    let text = format::seal::decode_object(&keys, kind, place, &object, 1 << 20).expect("sound");
+    // Sealed for the place of one point, with the text of another.
+    let object = format::seal::encode_object(&keys, kind, id.0, stranger.get(), &text.plain);
+    let told = Manifest::decode(&keys, id, stranger, &object).err();
+    assert_eq!(told, Some(FormatError::Invalid { what: "point of the manifest" }));
+}
+
+#[test]
 fn an_object_does_not_pass_for_another_one() {
     let keys = samples::keys();
     let other = VaultKeys::new(*b"another-vault!!!", &samples::master());
