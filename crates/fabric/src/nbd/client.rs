@@ -57,11 +57,28 @@ impl Client {
     /// [`NbdError::Connect`]; [`NbdError::NoContext`] for a context that the export has not;
     /// [`NbdError::Refused`] for an export that is not there.
     pub fn connect(options: &Options<'_>) -> Result<Self> {
-        let connect = |source| NbdError::Connect { socket: options.socket.to_owned(), source };
-        let stream = UnixStream::connect(options.socket).map_err(connect)?;
-        stream.set_read_timeout(Some(options.patience)).map_err(connect)?;
-        stream.set_write_timeout(Some(options.patience)).map_err(connect)?;
-        let names = options.contexts.iter().map(String::as_str).chain([options.export]);
+        let socket = options.socket;
+        let stream = UnixStream::connect(socket)
+            .map_err(|source| NbdError::Connect { socket: socket.to_owned(), source })?;
+        Self::over(stream, options.export, options.contexts, options.patience)
+    }
+
+    /// Opens the export at the other end of `stream`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::connect`].
+    pub fn over(
+        stream: UnixStream,
+        export: &str,
+        contexts: &[String],
+        patience: Duration,
+    ) -> Result<Self> {
+        let limited = stream.set_read_timeout(Some(patience));
+        limited
+            .and_then(|()| stream.set_write_timeout(Some(patience)))
+            .map_err(|source| NbdError::io("setting a time limit", source))?;
+        let names = contexts.iter().map(String::as_str).chain([export]);
         if let Some(name) = names.into_iter().find(|name| name.len() > NAME_MAX) {
             let message = format!("a name of {} bytes", name.len());
             return Err(NbdError::Refused { what: "a name", message });
@@ -75,10 +92,10 @@ impl Client {
         };
         client.greet()?;
         client.ask_structured()?;
-        if !options.contexts.is_empty() {
-            client.contexts = client.choose_contexts(options)?;
+        if !contexts.is_empty() {
+            client.contexts = client.choose_contexts(export, contexts)?;
         }
-        client.size = client.go(options.export)?;
+        client.size = client.go(export)?;
         Ok(client)
     }
 
@@ -105,11 +122,11 @@ impl Client {
         }
     }
 
-    fn choose_contexts(&mut self, options: &Options<'_>) -> Result<Vec<u32>> {
-        let count = u32::try_from(options.contexts.len()).unwrap_or(u32::MAX);
-        let mut data = text(options.export);
+    fn choose_contexts(&mut self, export: &str, contexts: &[String]) -> Result<Vec<u32>> {
+        let count = u32::try_from(contexts.len()).unwrap_or(u32::MAX);
+        let mut data = text(export);
         data.extend(count.to_be_bytes());
-        for name in options.contexts {
+        for name in contexts {
             data.extend(text(name));
         }
         self.send(&option(OPT_SET_META_CONTEXT, &data), "choosing contexts")?;
@@ -126,7 +143,7 @@ impl Client {
                         it.map(|(_, number)| *number)
                             .ok_or_else(|| NbdError::NoContext { name: name.clone() })
                     };
-                    return options.contexts.iter().map(number).collect();
+                    return contexts.iter().map(number).collect();
                 }
                 (kind, data) => return Err(refused("contexts", kind, &data)),
             }

@@ -7,7 +7,7 @@ use model::units::{Extent, KIB};
 
 use super::NbdError;
 use super::client::{Chunk, Client};
-use super::wire::{CHUNK_DATA, CHUNK_HOLE, CHUNK_NONE, CMD_READ, u32_at, u64_at};
+use super::wire::{CHUNK_DATA, CHUNK_HOLE, CHUNK_NONE, CMD_READ, REPLY_CHUNKS_MAX, u32_at, u64_at};
 
 /// Bytes of one read, and so of one piece for the sink. Larger ones were slower.
 const READ: u64 = 256 * KIB;
@@ -21,6 +21,8 @@ struct Slot {
     bytes: Vec<u8>,
     /// Parts that have arrived: start and end within the read, and whether it is data.
     parts: Vec<(usize, usize, bool)>,
+    /// Chunks that have arrived, of whatever kind.
+    chunks: usize,
     failure: Option<NbdError>,
     done: bool,
 }
@@ -95,7 +97,7 @@ impl Client {
         let cookie = self.request(CMD_READ, piece.start, length)?;
         bytes.resize(length as usize, 0);
         let (parts, failure) = (Vec::new(), None);
-        Ok(Slot { cookie, offset: piece.start, bytes, parts, failure, done: false })
+        Ok(Slot { cookie, offset: piece.start, bytes, parts, chunks: 0, failure, done: false })
     }
 
     fn take_chunk(&mut self, slots: &mut VecDeque<Slot>) -> Result<(), NbdError> {
@@ -104,6 +106,10 @@ impl Client {
         let Some(slot) = slot else {
             return Err(NbdError::protocol("an answer to no read in flight"));
         };
+        slot.chunks += 1;
+        if slot.chunks > REPLY_CHUNKS_MAX {
+            return Err(NbdError::protocol("a reply does not end"));
+        }
         match chunk.kind {
             CHUNK_NONE if chunk.length == 0 => {}
             CHUNK_DATA => self.take_data(chunk, slot)?,

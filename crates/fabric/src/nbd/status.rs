@@ -4,7 +4,7 @@ use model::units::{Extent, MIB};
 
 use super::NbdError;
 use super::client::{Chunk, Client};
-use super::wire::{CHUNK_STATUS, CMD_BLOCK_STATUS, STATUS_MAX, u32_at};
+use super::wire::{CHUNK_STATUS, CMD_BLOCK_STATUS, REPLY_CHUNKS_MAX, STATUS_MAX, u32_at};
 
 /// Bytes of one question: below 4 GiB, and a multiple of every block size.
 const QUESTION: u64 = 2048 * MIB;
@@ -48,7 +48,10 @@ impl Client {
         while at < size && !answers.is_empty() {
             let length = u32::try_from((size - at).min(QUESTION)).expect("QUESTION is below 4 GiB");
             let cookie = self.request(CMD_BLOCK_STATUS, at, length)?;
-            loop {
+            for number in 1.. {
+                if number > REPLY_CHUNKS_MAX {
+                    return Err(NbdError::protocol("a reply does not end"));
+                }
                 let chunk = self.chunk()?;
                 if chunk.cookie != cookie {
                     return Err(NbdError::protocol("an answer to another question"));

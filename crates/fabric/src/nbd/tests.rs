@@ -252,6 +252,16 @@ fn an_error_chunk_longer_than_the_protocol_allows_is_refused() {
 }
 
 #[test]
+fn a_reply_that_does_not_end_takes_neither_memory_nor_time_without_bound() {
+    let same: Answer = |_, cookie, _, _| data(0, cookie, 0, &[1]).repeat(REPLY_CHUNKS_MAX + 1);
+    check(read(same, &[Extent::new(0, 8)]), "does not end");
+    let nothing: Answer =
+        |_, cookie, _, _| chunk(0, CHUNK_NONE, cookie, &[]).repeat(REPLY_CHUNKS_MAX + 1);
+    check(read(nothing, &[Extent::new(0, 8)]), "does not end");
+    check(map(nothing), "does not end");
+}
+
+#[test]
 fn contexts_that_answer_unevenly_far_are_joined() {
     let answer: Answer = |_, cookie, offset, length| {
         // The first context tells of everything, the second of 64 KiB at a time.

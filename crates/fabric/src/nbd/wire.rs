@@ -63,6 +63,10 @@ pub const ERROR_MAX: u32 = 8 << 10;
 /// Most bytes of a block status chunk. QEMU sends at most 1 MiB.
 pub const STATUS_MAX: u32 = 4 << 20;
 
+/// Most chunks of one reply. QEMU sends one for each change between data and hole, which in a read
+/// of ours are at most 512, and one a context for status.
+pub const REPLY_CHUNKS_MAX: usize = 4096;
+
 /// Longest name of an export or a context, by the protocol.
 pub const NAME_MAX: usize = 4096;
 
