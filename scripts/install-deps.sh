@@ -15,6 +15,7 @@ need() { # COMMAND-OR-FILE PACKAGE...
   missing+=("$@")
 }
 need cc gcc libc6-dev
+need c++ g++
 need pkg-config pkg-config
 need '/usr/lib/*/pkgconfig/libvirt.pc' libvirt-dev
 need qemu-system-x86_64 qemu-system-x86
