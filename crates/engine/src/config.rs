@@ -92,6 +92,11 @@ impl Config {
         self.data_dir.join("exports").join(vault.to_string())
     }
 
+    /// The directory of the vaults' local caches, each named by its vault's id.
+    pub(crate) fn caches_dir(&self) -> PathBuf {
+        self.data_dir.join("cache")
+    }
+
     /// The directory of a vault's repository in the local store of its region.
     pub(crate) fn repository_dir(&self, region: &str, vault: Uuid) -> PathBuf {
         self.data_dir.join("stores").join(region).join(vault.to_string())

@@ -41,7 +41,9 @@ pub(crate) fn of_repository(error: &RepoError) -> Fault {
             Code::StoreDamaged
         }
         RepoError::StoreFull { .. } => Code::StoreFull,
-        RepoError::Store { .. } | RepoError::NotARepository => Code::StoreUnavailable,
+        RepoError::Store { .. } | RepoError::NotARepository | RepoError::IndexCache { .. } => {
+            Code::StoreUnavailable
+        }
         RepoError::Cancelled => Code::JobCancelled,
         RepoError::Source { .. } => Code::DiskNotFound,
         RepoError::Target { .. } => Code::RestoreTargetInvalid,

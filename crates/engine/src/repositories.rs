@@ -42,6 +42,7 @@ impl Repositories {
             seed: Arc::clone(&self.seed),
             clock: Arc::clone(&self.clock),
             actor: format!("{ACTOR}, process {}", std::process::id()),
+            caches: Some(self.config.caches_dir()),
         }
     }
 

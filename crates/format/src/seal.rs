@@ -67,6 +67,7 @@ pub struct VaultKeys {
     map_id: Zeroizing<[u8; 32]>,
     boundary: Zeroizing<[u8; 32]>,
     config: Zeroizing<[u8; 32]>,
+    cache: Zeroizing<[u8; 32]>,
     epoch: Zeroizing<[u8; 32]>,
 }
 
@@ -88,6 +89,7 @@ impl VaultKeys {
             map_id: derive("holdfast 1 chunk id map", &[master]),
             boundary: derive("holdfast 1 chunk boundary", &[master]),
             config: derive("holdfast 1 configuration", &[master]),
+            cache: derive("holdfast 1 local cache", &[master]),
             epoch: derive("holdfast 1 epoch", &[master, &EPOCH.to_le_bytes()]),
         }
     }
@@ -126,11 +128,28 @@ impl VaultKeys {
         *blake3::keyed_hash(&self.config, bytes).as_bytes()
     }
 
+    /// The key that proves what this vault keeps outside of its store to be its own.
+    pub fn cache_key(&self) -> CacheKey {
+        CacheKey(self.cache.clone())
+    }
+
     /// The key of one object. `place` is a log entry's number, a manifest's point, else 0.
     pub fn object(&self, kind: Kind, object: [u8; 16], place: u64) -> ObjectKey {
         let header = Header { kind, epoch: EPOCH, vault: self.vault, object };
         let key = derive("holdfast 1 object", &[self.epoch.as_slice(), &[kind.code()], &object]);
         ObjectKey::new(&key, header, place)
+    }
+}
+
+/// Proves that bytes of a local cache are whole, and of this vault: `docs/format.md` §3, *Keys*.
+#[derive(Clone)]
+pub struct CacheKey(Zeroizing<[u8; 32]>);
+
+impl CacheKey {
+    /// What only the vault's key makes of `bytes`.
+    pub fn proof(&self, bytes: &[u8]) -> [u8; 16] {
+        let hash = blake3::keyed_hash(&self.0, bytes);
+        *hash.as_bytes().first_chunk().expect("32 bytes are more than 16")
     }
 }
 

@@ -318,7 +318,10 @@ impl Shared {
             readable.iter().flat_map(|(_, packs)| packs.iter().map(|pack| pack.id)).collect();
         readable.retain(|(_, packs)| packs.iter().any(|pack| gone.contains(&pack.id)));
         for old in damaged {
-            let packs = self.rebuild_index(old, &state, &|pack| named.contains(pack))?;
+            let mut packs = Vec::new();
+            self.rebuild_index(old, &state, &|pack| named.contains(pack), &mut |pack| {
+                packs.push(pack);
+            })?;
             named.extend(packs.iter().map(|pack| pack.id));
             readable.push((old, packs));
         }

@@ -158,6 +158,12 @@ pub enum RepoError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The local cache of the index cannot be read, also after it was built anew.
+    #[error("the local cache of the index cannot be used; give it another directory, or none")]
+    IndexCache {
+        /// What its file system said, or what was found.
+        source: io::Error,
+    },
     /// The caller gave what cannot be stored.
     #[error("{what}")]
     Input {

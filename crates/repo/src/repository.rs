@@ -3,9 +3,9 @@
 //! Two locks, always taken in this order: the log view (held while the log is read or written, so
 //! one process never races itself), then the index (held for look-ups and insertions only).
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use format::config::Config;
 use format::index::IndexedPack;
@@ -19,7 +19,7 @@ use model::seed::Seed;
 use uuid::Uuid;
 
 use crate::error::RepoError;
-use crate::index::{ChunkIndex, KnownPack, LocatedSegment, Standing};
+use crate::index::{ChunkIndex, KnownPack, LocatedSegment, Scratch, Standing};
 use crate::keys::{configuration, unlock};
 use crate::log::{LogAccess, LogView};
 use crate::objects::{ObjectStore, StoreError};
@@ -34,6 +34,11 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// Who opens sessions, for people: a host, a process, a job. At most 1024 bytes.
     pub actor: String,
+    /// Where indexes are kept between runs, each vault's in a directory named by its id, which is
+    /// made (mode 0700) when it is first needed. They are caches: they may be deleted at any time.
+    /// They hold ids of chunks and packs, which say nothing without the vault's key. Without such
+    /// a place, files without a name serve for as long as the process lives.
+    pub caches: Option<PathBuf>,
 }
 
 /// A repository. A cheap handle: clones share everything.
@@ -53,18 +58,26 @@ pub(crate) struct Shared {
     pub store: Arc<dyn ObjectStore>,
     pub keys: VaultKeys,
     pub environment: Environment,
+    /// Where indexes make their files.
+    pub scratch: Arc<Scratch>,
     log: Mutex<LogView>,
     index: RwLock<IndexView>,
 }
 
-#[derive(Default)]
 struct IndexView {
     chunks: ChunkIndex,
-    loaded: BTreeSet<IndexId>,
+    /// How often the index was built anew because its cache failed.
+    generation: u64,
     /// Whether nothing new may rely on what is stored: see format.md §6 rule 8.
     distrusted: bool,
     /// Whether indexes were taken in that only an unreadable log entry may name.
     salvaged: bool,
+}
+
+impl IndexView {
+    const fn new(chunks: ChunkIndex) -> Self {
+        Self { chunks, generation: 0, distrusted: false, salvaged: false }
+    }
 }
 
 impl Repository {
@@ -147,8 +160,12 @@ impl Repository {
     ) -> Result<Self, RepoError> {
         let access = LogAccess { store: store.as_ref(), keys: &keys, environment: &environment };
         let view = access.open()?;
-        let shared =
-            Shared { store, keys, environment, log: Mutex::new(view), index: RwLock::default() };
+        let seed = Arc::clone(&environment.seed);
+        let vault = Uuid::from_bytes(keys.vault()).to_string();
+        let cache = environment.caches.as_ref().map(|caches| caches.join(vault));
+        let scratch = Arc::new(Scratch::new(cache, keys.cache_key(), keys.vault(), seed));
+        let index = RwLock::new(IndexView::new(ChunkIndex::open(Arc::clone(&scratch))));
+        let shared = Shared { store, keys, environment, scratch, log: Mutex::new(view), index };
         shared.refresh()?;
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -156,6 +173,23 @@ impl Repository {
     /// The vault whose repository it is.
     pub fn vault(&self) -> Uuid {
         Uuid::from_bytes(self.shared.keys.vault())
+    }
+}
+
+fn read(index: &RwLock<IndexView>) -> RwLockReadGuard<'_, IndexView> {
+    index.read().expect("nothing panics while it holds the index")
+}
+
+fn write(index: &RwLock<IndexView>) -> RwLockWriteGuard<'_, IndexView> {
+    index.write().expect("nothing panics while it holds the index")
+}
+
+/// Says of a pack what the log says of it.
+fn set_standing(chunks: &mut ChunkIndex, state: &State, pack: &PackId) {
+    if state.condemned.contains_key(pack) {
+        chunks.set_standing(pack, Standing::Condemned);
+    } else if state.suspect.contains(pack) {
+        chunks.set_standing(pack, Standing::Suspect);
     }
 }
 
@@ -169,7 +203,7 @@ impl Shared {
     }
 
     fn read_index(&self) -> RwLockReadGuard<'_, IndexView> {
-        self.index.read().expect("nothing panics while it holds the index")
+        read(&self.index)
     }
 
     /// Reads on in the log, and loads the indexes it names.
@@ -199,17 +233,58 @@ impl Shared {
         self.lock_log().next
     }
 
-    /// Looks chunks up in the index. It may be asked twice: what lies behind the index is a cache.
+    /// Looks chunks up in the index. It may be asked twice: what lies behind the index is a cache,
+    /// and if that turns out to be damaged, it is built anew.
     pub fn lookup<T>(
         &self,
         mut look: impl FnMut(&ChunkIndex) -> Result<T, RepoError>,
     ) -> Result<T, RepoError> {
-        look(&self.read_index().chunks)
+        self.look_twice(|view| look(&view.chunks))
     }
 
-    /// All segments of a known pack, in order, as its index tells them.
+    fn look_twice<T>(
+        &self,
+        mut look: impl FnMut(&IndexView) -> Result<T, RepoError>,
+    ) -> Result<T, RepoError> {
+        let (generation, looked) = {
+            let index = self.read_index();
+            (index.generation, look(&index))
+        };
+        match looked {
+            Err(RepoError::IndexCache { source }) => {
+                tracing::warn!(error = %source, "the index's cache is built anew");
+                self.renew(generation)?;
+                look(&self.read_index())
+            }
+            looked => looked,
+        }
+    }
+
+    /// Builds the index of `generation` anew, unless somebody has done it meanwhile.
+    fn renew(&self, generation: u64) -> Result<(), RepoError> {
+        let view = self.lock_log();
+        if self.read_index().generation != generation {
+            return Ok(());
+        }
+        ChunkIndex::discard(&self.scratch);
+        self.build_anew(&view.state, true)?;
+        Ok(())
+    }
+
+    /// All segments of a known pack, in order, as the index object that names it has them.
     pub fn segments(&self, pack: &KnownPack) -> Result<Vec<LocatedSegment>, RepoError> {
-        Ok(self.index(|index| index.segments(&pack.id)))
+        let indexed = match self.index(|index| index.named_by(&pack.id)) {
+            Some(index) => self.fetch_index(index),
+            None => Ok(Vec::new()),
+        };
+        let packs = match indexed {
+            Err(error) if !error.is_damage() => return Err(error),
+            packs => packs.unwrap_or_default(),
+        };
+        match packs.iter().find(|indexed| indexed.id == pack.id) {
+            Some(indexed) => Ok(LocatedSegment::all_of(indexed)),
+            None => self.fetch_table(pack.id, pack.size).map(|own| LocatedSegment::all_of(&own)),
+        }
     }
 
     /// Looks at the packs that the index knows.
@@ -219,8 +294,7 @@ impl Shared {
 
     /// The live pack that holds the chunk, unless nothing stored may be relied on.
     pub fn stored(&self, kind: ChunkKind, id: &ChunkId) -> Result<Option<PackId>, RepoError> {
-        let index = self.read_index();
-        if index.distrusted { Ok(None) } else { index.chunks.live(kind, id) }
+        self.look_twice(|view| if view.distrusted { Ok(None) } else { view.chunks.live(kind, id) })
     }
 
     /// Appends what `decide` makes of the newest state.
@@ -244,72 +318,106 @@ impl Shared {
     /// Brings the index in step with the state. If an index object cannot be read, it is rebuilt
     /// from packs, or without `rebuild`, the answer is `false`.
     fn follow(&self, state: &State, rebuild: bool) -> Result<bool, RepoError> {
-        let (missing, gone) = {
+        let anew = {
             let index = self.read_index();
-            let missing: Vec<_> = state.indexes.difference(&index.loaded).copied().collect();
-            (missing, !index.loaded.is_subset(&state.indexes))
+            let leaves = index.chunks.indexes().any(|index| !state.indexes.contains(index));
+            leaves && index.chunks.cannot_let_go()
         };
-        // Only retiring makes an index go, and that is rare: starting anew keeps this simple.
-        let wanted = if gone { state.indexes.iter().copied().collect() } else { missing };
-        let (mut packs, mut damaged) = (Vec::new(), Vec::new());
-        for id in &wanted {
-            match self.fetch_index(*id) {
+        if anew { self.build_anew(state, rebuild) } else { self.bring(&self.index, state, rebuild) }
+    }
+
+    /// Builds the index aside and puts it in the place of the one there is.
+    fn build_anew(&self, state: &State, rebuild: bool) -> Result<bool, RepoError> {
+        let empty = IndexView::new(ChunkIndex::new(Arc::clone(&self.scratch)));
+        let fresh = RwLock::new(empty);
+        if !self.bring(&fresh, state, rebuild)? {
+            return Ok(false);
+        }
+        let mut fresh = fresh.into_inner().expect("nothing panics while it holds the index");
+        let mut index = write(&self.index);
+        fresh.generation = index.generation + 1;
+        *index = fresh;
+        Ok(true)
+    }
+
+    /// Takes index objects in one by one, so that memory does not grow with their number.
+    fn bring(
+        &self,
+        index: &RwLock<IndexView>,
+        state: &State,
+        rebuild: bool,
+    ) -> Result<bool, RepoError> {
+        let wanted: Vec<_> = {
+            let mut index = write(index);
+            index.distrusted = !state.unreadable.is_empty();
+            let missing = |id: &&IndexId| !index.chunks.has(id);
+            let wanted = state.indexes.iter().filter(missing).copied().collect();
+            let leaves = |id: &&IndexId| !state.indexes.contains(id);
+            let leaving: Vec<_> = index.chunks.indexes().filter(leaves).copied().collect();
+            index.chunks.expect_to_leave(&leaving);
+            wanted
+        };
+        let mut damaged = Vec::new();
+        for id in wanted {
+            match self.fetch_index(id) {
                 Err(error) if error.is_damage() && !rebuild => return Ok(false),
                 Err(error) if error.is_damage() => {
                     tracing::error!(%error, "an index is rebuilt from packs");
-                    damaged.push(*id);
+                    damaged.push(id);
                 }
-                fetched => packs.extend(fetched?),
+                packs => {
+                    let packs = packs?;
+                    let chunks = &mut write(index).chunks;
+                    chunks.insert_index(id, &packs);
+                    packs.iter().for_each(|pack| set_standing(chunks, state, &pack.id));
+                }
             }
         }
-        let mut index = self.index.write().expect("nothing panics while it holds the index");
-        if gone {
-            *index = IndexView::default();
-        }
-        packs.iter().for_each(|pack| index.chunks.insert(pack));
         for id in damaged {
-            let rebuilt = self.rebuild_index(id, state, &|pack| index.chunks.known(pack).is_some());
-            for pack in rebuilt? {
-                index.chunks.insert(&pack);
+            let known = |pack: &PackId| read(index).chunks.known(pack).is_some();
+            self.rebuild_index(id, state, &known, &mut |pack| {
+                let chunks = &mut write(index).chunks;
+                chunks.insert(&pack);
+                set_standing(chunks, state, &pack.id);
                 if pack.id.session() != id.session() {
                     // It may be a dead session's, which no index names: good to read, no more.
-                    index.chunks.set_standing(&pack.id, Standing::Suspect);
+                    chunks.set_standing(&pack.id, Standing::Suspect);
                 }
-            }
+            })?;
+            write(index).chunks.count_as_loaded(id);
         }
-        index.loaded.extend(wanted);
-        if !state.unreadable.is_empty() && !index.salvaged {
-            self.salvage(&mut index)?;
+        if !state.unreadable.is_empty() && !read(index).salvaged {
+            self.salvage(index)?;
         }
-        for pack in state.condemned.keys() {
-            index.chunks.set_standing(pack, Standing::Condemned);
-        }
-        for pack in &state.suspect {
-            index.chunks.set_standing(pack, Standing::Suspect);
-        }
-        index.distrusted = !state.unreadable.is_empty();
+        let chunks = &mut write(index).chunks;
+        chunks.let_go();
+        state.condemned.keys().for_each(|pack| chunks.set_standing(pack, Standing::Condemned));
+        state.suspect.iter().for_each(|pack| chunks.set_standing(pack, Standing::Suspect));
+        chunks.settle();
         Ok(true)
     }
 
     /// Takes in every index in the store. An unreadable entry may be the commit that named it, and
     /// points that are known may need its packs. They are good to read, no more.
-    fn salvage(&self, index: &mut IndexView) -> Result<(), RepoError> {
+    fn salvage(&self, index: &RwLock<IndexView>) -> Result<(), RepoError> {
         for object in self.store.list(names::INDEXES)? {
             let Some(id) = names::parse_owned(names::INDEXES, &object.name) else { continue };
-            if index.loaded.contains(&id) {
+            if read(index).chunks.has(&id) {
                 continue;
             }
             match self.fetch_index(id) {
                 Err(error) if error.is_damage() => {}
                 packs => {
-                    for pack in packs? {
-                        index.chunks.insert(&pack);
-                        index.chunks.set_standing(&pack.id, Standing::Suspect);
+                    let packs = packs?;
+                    let chunks = &mut write(index).chunks;
+                    for pack in packs {
+                        chunks.insert(&pack);
+                        chunks.set_standing(&pack.id, Standing::Suspect);
                     }
                 }
             }
         }
-        index.salvaged = true;
+        write(index).salvaged = true;
         Ok(())
     }
 
@@ -324,33 +432,33 @@ impl Shared {
             .map_err(|error| RepoError::damaged(Kind::Index, &name, &error))
     }
 
-    /// The packs that a damaged index named: those of its session. An index that a collector wrote
-    /// names packs of others: then it is all packs that are not `named` otherwise.
+    /// Gives the packs that a damaged index named: those of its session. An index that a collector
+    /// wrote names packs of others: then it is all packs that are not `named` otherwise.
     pub fn rebuild_index(
         &self,
         id: IndexId,
         state: &State,
         named: &dyn Fn(&PackId) -> bool,
-    ) -> Result<Vec<IndexedPack>, RepoError> {
+        each: &mut dyn FnMut(IndexedPack),
+    ) -> Result<(), RepoError> {
         let mut objects = self.store.list(&names::packs_of(id.session()))?;
         if objects.is_empty() {
             objects = self.store.list(names::PACKS)?;
         }
-        let mut packs = Vec::new();
         for object in objects {
             let Some(pack) = names::parse_owned(names::PACKS, &object.name) else { continue };
             if named(&pack) || state.is_open(pack.session()) {
                 continue;
             }
             match self.fetch_table(pack, object.size) {
-                Ok(indexed) => packs.push(indexed),
+                Ok(indexed) => each(indexed),
                 Err(error) if error.is_damage() => {
                     tracing::error!(%error, "a pack cannot be taken into the rebuilt index");
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(packs)
+        Ok(())
     }
 
     /// Reads a pack's own table.

@@ -98,8 +98,9 @@ fn clear(world: &World, deleted: &DeletedVault) -> Result<(), Fault> {
         rename(&here, &aside).map_err(|error| failed("rename", &here, &error))?;
         remove(&aside).map_err(|error| failed("remove", &aside, &error))?;
     }
-    let exports = config.exports_dir(id);
-    remove(&exports).map_err(|error| failed("remove", &exports, &error))?;
+    for directory in [config.exports_dir(id), config.caches_dir().join(id.to_string())] {
+        remove(&directory).map_err(|error| failed("remove", &directory, &error))?;
+    }
     let key = config.key_file(id);
     if key.exists() {
         let retired = config.retired_key_file(id);

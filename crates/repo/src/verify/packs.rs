@@ -10,7 +10,7 @@ use format::{FormatError, PackId, names};
 
 use super::{Findings, VerifyReport, not_got, told};
 use crate::error::RepoError;
-use crate::index::{KnownPack, Standing};
+use crate::index::{KnownPack, LocatedSegment, Standing};
 use crate::progress::{Flow, Progress, Transfer};
 use crate::repository::Shared;
 
@@ -138,8 +138,20 @@ impl Shared {
         if let Err(FormatError::Version { version }) = frame {
             return Err(RepoError::UnsupportedVersion { name, version });
         }
+        let segments = match &frame {
+            Ok(indexed) => LocatedSegment::all_of(indexed),
+            // Its own table tells nothing; an index object may.
+            Err(error) => match self.segments(known) {
+                Err(lost) if lost.is_damage() => {
+                    checked.reason = Some(told(error));
+                    checked.whole = true;
+                    return Ok(checked);
+                }
+                segments => segments?,
+            },
+        };
         let key = self.keys.object(known.kind.pack(), known.id.0, 0);
-        for place in self.segments(known)? {
+        for place in segments {
             let range = place.start as usize..place.range().end as usize;
             let opened = bytes.get(range).ok_or(FormatError::Length).and_then(|sealed| {
                 opener.open(&key, place.number, place.codec, sealed, place.plain as usize)

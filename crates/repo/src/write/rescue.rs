@@ -19,9 +19,10 @@ impl PointWriter {
     pub(super) fn rescue(&mut self) -> Result<(), RepoError> {
         self.shared.refresh()?;
         self.stow.relied.clear();
-        let mut own = ChunkIndex::default();
+        let scratch = Arc::new(self.shared.scratch.without_directory());
+        let mut own = ChunkIndex::new(scratch);
         for index in &self.stow.indexes {
-            self.shared.fetch_index(*index)?.iter().for_each(|pack| own.insert(pack));
+            own.insert_index(*index, &self.shared.fetch_index(*index)?);
         }
         let own = Arc::new(own);
         let disks: Vec<_> = self.disks.iter().map(|disk| (disk.root, disk.size)).collect();

@@ -18,11 +18,11 @@ use model::units::{BLOCK, MIB};
 
 use super::uploader::{Batch, Uploader};
 use crate::error::RepoError;
-use crate::index::IdSet;
+use crate::index::{ChunkIndex, IdSet};
 use crate::map::PageSink;
 use crate::repository::Shared;
 
-/// An index is written when it would reach this size, in bytes.
+/// The size at which an index is written, in bytes.
 const INDEX_SIZE: usize = 8 * MIB as usize;
 /// A pack is made when it has so many plain bytes. Twice as many make no difference to the speed
 /// on two processors, and take 60 MiB more memory.
@@ -37,14 +37,18 @@ pub(super) struct Stow {
     uploader: Uploader,
     data: Group,
     map: Group,
-    /// Chunks that this session stores.
+    /// Chunks that this session stores, whose packs are in no index yet.
     fresh: IdSet,
+    /// The others that it stores.
+    own: ChunkIndex,
     /// Packs of others that hold chunks of this point.
     pub relied: HashSet<PackId>,
     /// Indexes that were put.
     pub indexes: Vec<IndexId>,
     /// Bytes of the indexes that were put.
     index_bytes: u64,
+    /// An index is written when it would reach this size, in bytes.
+    index_size: usize,
 }
 
 /// Chunks that will be one pack, and behind them the chunk that is open.
@@ -65,9 +69,11 @@ impl Stow {
             data: Group::default(),
             map: Group::default(),
             fresh: IdSet::default(),
+            own: ChunkIndex::new(Arc::new(shared.scratch.without_directory())),
             relied: HashSet::new(),
             indexes: Vec::new(),
             index_bytes: 0,
+            index_size: INDEX_SIZE,
         }
     }
 
@@ -139,7 +145,7 @@ impl Stow {
 
     /// Whether the vault has the chunk; if not, it counts as had from now on.
     fn has(&mut self, kind: ChunkKind, id: ChunkId) -> Result<bool, RepoError> {
-        if self.fresh.contains(&id) {
+        if self.stores(kind, &id)? {
             return Ok(true);
         }
         if let Some(pack) = self.shared.stored(kind, &id)? {
@@ -148,6 +154,11 @@ impl Stow {
         }
         self.fresh.insert(id);
         Ok(false)
+    }
+
+    /// Whether this session stores the chunk.
+    fn stores(&self, kind: ChunkKind, id: &ChunkId) -> Result<bool, RepoError> {
+        Ok(self.fresh.contains(id) || self.own.live(kind, id)?.is_some())
     }
 
     fn flush(&mut self, kind: ChunkKind) -> Result<(), RepoError> {
@@ -169,7 +180,7 @@ impl Stow {
         let chunks = std::mem::take(&mut group.chunks);
         group.closed = 0;
         self.uploader.submit(Batch { kind, plain, chunks })?;
-        self.write_indexes(INDEX_SIZE)
+        self.write_indexes(self.index_size)
     }
 
     /// Puts everything that is not in the store yet: data, then map, then index.
@@ -192,6 +203,14 @@ impl Stow {
         self.shared.store.put(&names::index(&id), &bytes)?;
         self.index_bytes += bytes.len() as u64;
         self.indexes.push(id);
+        // From now on they need no memory of their own. A short session never comes here.
+        if least > 0 {
+            self.own.insert_index(id, &packs);
+            let segments = packs.iter().flat_map(|pack| &pack.table.segments);
+            for (chunk, _) in segments.flat_map(|segment| &segment.chunks) {
+                self.fresh.remove(chunk);
+            }
+        }
         Ok(())
     }
 
@@ -202,7 +221,7 @@ impl Stow {
         id: ChunkId,
         read: impl FnOnce() -> Result<Vec<u8>, RepoError>,
     ) -> Result<(), RepoError> {
-        if self.fresh.contains(&id) {
+        if self.stores(kind, &id)? {
             return Ok(());
         }
         if let Some(pack) = self.shared.stored(kind, &id)? {
@@ -220,3 +239,6 @@ impl PageSink for Stow {
 }
 
 const _: () = assert!(CHUNK_MAX + HEADER < PACK_SIZE && PACK_SIZE <= PACK_MAX);
+
+#[cfg(test)]
+mod tests;

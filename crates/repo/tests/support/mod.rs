@@ -82,6 +82,7 @@ impl World {
             seed: Arc::new(TestSeed { world, drawn: AtomicU64::new(0) }),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             actor: format!("test world {world}"),
+            caches: None,
         };
         Self { store, clock, environment }
     }

@@ -64,7 +64,9 @@ fn of_repository(error: &RepoError) -> Failure {
             Code::StoreDamaged
         }
         RepoError::StoreFull { .. } => Code::StoreFull,
-        RepoError::Store { .. } | RepoError::LogContention { .. } => Code::StoreUnavailable,
+        RepoError::Store { .. }
+        | RepoError::LogContention { .. }
+        | RepoError::IndexCache { .. } => Code::StoreUnavailable,
         RepoError::Cancelled => Code::JobCancelled,
         RepoError::Source { .. } => Code::DiskNotFound,
         RepoError::Target { .. } => Code::RestoreTargetInvalid,

@@ -26,6 +26,9 @@ pub struct Place {
     /// name them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL, ...;
     /// AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_KEY, AZURE_CLIENT_ID, ... Plain HTTP needs
     /// AWS_ALLOW_HTTP=true or AZURE_ALLOW_HTTP=true.
+    ///
+    /// The index of a large repository is cached below $XDG_CACHE_HOME/holdfast or
+    /// ~/.cache/holdfast; HOLDFAST_CACHE_DIR names another directory, or none if it is empty.
     #[arg(long, value_name = "URL")]
     pub repo: Location,
     /// The key file [default: a directory's path with .key at its end]
@@ -220,7 +223,21 @@ pub fn environment() -> Environment {
         seed: Arc::new(SystemSeed),
         clock: Arc::new(SystemClock),
         actor: format!("holdfast repo, process {}", std::process::id()),
+        caches: caches(|name| std::env::var_os(name)),
     }
+}
+
+/// Where indexes are kept between runs: where `HOLDFAST_CACHE_DIR` says, nowhere if it is empty,
+/// and below the user's cache directory if it is not set.
+fn caches(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let named = |name| variable(name).map(PathBuf::from);
+    if let Some(directory) = named("HOLDFAST_CACHE_DIR") {
+        return Some(directory).filter(|directory| !directory.as_os_str().is_empty());
+    }
+    // A relative one is to be ignored, says the XDG Base Directory Specification.
+    let user = named("XDG_CACHE_HOME").filter(|directory| directory.is_absolute());
+    let user = user.or_else(|| named("HOME").map(|home| home.join(".cache")));
+    user.map(|directory| directory.join("holdfast")).filter(|directory| directory.is_absolute())
 }
 
 /// The failure for a key file's error.
@@ -274,6 +291,25 @@ mod tests {
         }
         let back: Location = "az://container/a".parse().expect("valid");
         assert_eq!(back.to_string(), "az://container/a");
+    }
+
+    #[test]
+    fn caches_lie_where_the_environment_says() {
+        let place = |variables: &[(&str, &str)]| {
+            let find = |name: &str| variables.iter().find(|(other, _)| *other == name);
+            caches(|name| find(name).map(|(_, value)| OsString::from(value)))
+        };
+        let (home, xdg) = (("HOME", "/root"), ("XDG_CACHE_HOME", "/x"));
+        for (variables, expected) in [
+            (vec![home], Some("/root/.cache/holdfast")),
+            (vec![home, xdg], Some("/x/holdfast")),
+            (vec![home, ("XDG_CACHE_HOME", "x")], Some("/root/.cache/holdfast")),
+            (vec![home, xdg, ("HOLDFAST_CACHE_DIR", "/c")], Some("/c")),
+            (vec![home, xdg, ("HOLDFAST_CACHE_DIR", "")], None),
+            (vec![], None),
+        ] {
+            assert_eq!(place(&variables), expected.map(PathBuf::from), "{variables:?}");
+        }
     }
 
     #[test]
