@@ -10,10 +10,12 @@ use format::keyslot::Kek;
 use model::seed::Seed;
 
 mod ring;
+mod rotate;
 
 pub use format::keyslot::{Key, SlotKind, Stretch, stretch};
 pub use ring::{KeyRing, KeySlot};
 pub(crate) use ring::{configuration, unlock};
+pub use rotate::{RotateError, rotate_key_file};
 
 /// A text that wipes itself: a passphrase.
 pub type Secret = format::keyslot::Secret;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuar
 
 use format::config::Config;
 use format::index::IndexedPack;
-use format::keyslot::{self, Kek, Key};
+use format::keyslot::{self, Kek, Key, Stretch, stretch};
 use format::log::Event;
 use format::pack::{self, TAIL};
 use format::seal::{ChunkKind, MasterKey, VaultKeys};
@@ -81,7 +81,23 @@ impl IndexView {
 }
 
 impl Repository {
-    /// Makes the repository of `vault` in an empty store, with a new master key that `kek` opens.
+    /// Makes the repository of `vault` in an empty store, with a new master key that the key file's
+    /// `kek` opens.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::init_with`].
+    pub fn init(
+        store: Arc<dyn ObjectStore>,
+        vault: Uuid,
+        kek: &Kek,
+        environment: Environment,
+    ) -> Result<Self, RepoError> {
+        Self::init_with(store, vault, &Key::File(kek.clone()), &stretch([0; 16]), environment)
+    }
+
+    /// Makes the repository of `vault` in an empty store, with a new master key that `key` opens.
+    /// `cost` says how a passphrase is stretched; the salt in it is replaced by a random one.
     ///
     /// The key slot is written before the configuration, and a repository is there when its
     /// configuration is: whatever interrupts this, it can be done again. A slot left behind by an
@@ -89,11 +105,12 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// [`RepoError::AlreadyARepository`], or the store failed.
-    pub fn init(
+    /// [`RepoError::AlreadyARepository`], the cost is out of bounds, or the store failed.
+    pub fn init_with(
         store: Arc<dyn ObjectStore>,
         vault: Uuid,
-        kek: &Kek,
+        key: &Key,
+        cost: &Stretch,
         environment: Environment,
     ) -> Result<Self, RepoError> {
         match store.size(names::CONFIG) {
@@ -105,14 +122,16 @@ impl Repository {
         if !store.list(names::LOG)?.is_empty() {
             return Err(RepoError::AlreadyARepository);
         }
-        let mut random = [0; 48];
-        environment.seed.fill(&mut random);
-        let (key, slot) = random.split_at(32);
-        let key = MasterKey::new(key.try_into().expect("split at 32"));
-        let slot = slot.try_into().expect("16 of 48 are left");
-        let keys = VaultKeys::new(*vault.as_bytes(), &key);
+        let (mut master, mut slot, mut salt) = ([0; 32], [0; 16], [0; 16]);
+        environment.seed.fill(&mut master);
+        environment.seed.fill(&mut slot);
+        environment.seed.fill(&mut salt);
+        let master = MasterKey::new(master);
+        let keys = VaultKeys::new(*vault.as_bytes(), &master);
 
-        let bytes = keyslot::encode(*vault.as_bytes(), slot, kek, &key);
+        let cost = Stretch { salt, ..*cost };
+        let bytes = keyslot::encode_for(*vault.as_bytes(), slot, key, &cost, &master)
+            .map_err(|error| RepoError::input(&error))?;
         store.put(&names::key_slot(&slot), &bytes)?;
         let config = Config { vault: *vault.as_bytes(), created_at: environment.clock.now() };
         match store.put(names::CONFIG, &config.encode(&keys)) {

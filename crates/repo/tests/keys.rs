@@ -3,13 +3,14 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use format::header::append_trailer;
 use format::keyslot::{Key, SLOTS_MAX, SlotKind, Stretch};
 use format::names as object_names;
 use model::units::MIB;
-use repo::keys::{KeyRing, KeySlot};
+use repo::keys::{self, KeyRing, KeySlot, RotateError};
 use repo::objects::{Counting, Memory, ObjectStore, Operation};
 use repo::{Kek, RepoError, Repository};
 use support::{TestDisk, World, assert_restores, full, kek, names, noise};
@@ -167,6 +168,78 @@ fn an_interrupted_rotation_leaves_a_key_that_opens() {
         assert!(old_opens || new_opens, "stopped behind request {last}");
         assert!(!rotated || (new_opens && !old_opens), "stopped behind request {last}");
     }
+}
+
+#[test]
+fn a_repository_may_begin_with_any_key() {
+    for (number, key) in [passphrase("correct horse battery"), recovery()].into_iter().enumerate() {
+        let world = World::new(Arc::new(Memory::new()), 200 + number as u64);
+        let environment = world.environment.clone();
+        let store = Arc::clone(&world.store);
+        let made = Repository::init_with(store, support::VAULT, &key, &CHEAP, environment);
+        let mut disk = TestDisk::new(MIB);
+        disk.write(0, &noise(1, 100_000));
+        full(&made.expect("an empty store"), 1, &mut disk).expect("a backup");
+        assert_restores(&open(&world, &key).expect("it opens"), 1, &disk);
+        assert_wrong(&world, &file());
+        let slots = opened(&world, &key).slots().expect("a list");
+        assert_eq!(slots.iter().map(|slot| slot.kind).collect::<Vec<_>>(), [Some(key.kind())]);
+    }
+}
+
+#[test]
+fn a_key_file_is_replaced_in_its_place_whatever_interrupts_it() {
+    let mut completed = false;
+    for last in 0..20 {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("vault.key");
+        keys::write_key_file(&path, &kek()).expect("a new file");
+        let world = world(300 + last);
+        let seed = Arc::clone(&world.environment.seed);
+        let failing: Arc<dyn ObjectStore> = Arc::new(repo::objects::Faulty::new(
+            Arc::clone(&world.store),
+            move |attempt: repo::objects::Attempt<'_>| {
+                // The last request that is done is not answered: what a process that dies leaves.
+                match attempt.number.cmp(&last) {
+                    std::cmp::Ordering::Less => None,
+                    std::cmp::Ordering::Equal => Some(repo::objects::Mishap::DoneButFails),
+                    std::cmp::Ordering::Greater => Some(repo::objects::Mishap::Fails),
+                }
+            },
+        ));
+        completed = keys::rotate_key_file(&failing, &path, &seed).is_ok();
+        let in_file = || Key::File(keys::read_key_file(&path).expect("a key file"));
+        open(&world, &in_file()).expect("the key in the file opens");
+        if completed {
+            assert_wrong(&world, &file());
+        }
+        // Once more: what is left of the interrupted one does not stand in the way.
+        let before = in_file();
+        let ring = keys::rotate_key_file(&world.store, &path, &seed).expect("nothing fails now");
+        open(&world, &in_file()).expect("the key in the file opens");
+        assert_wrong(&world, &before);
+        assert!(ring.slots().expect("a list").iter().any(|slot| slot.is_own));
+        let files = std::fs::read_dir(directory.path()).expect("a directory").count();
+        assert_eq!(files, 1, "stopped at request {last}: FILE.next is left");
+        let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    assert!(completed, "the last run had no fault");
+}
+
+#[test]
+fn a_file_that_only_looks_like_ours_is_not_replaced() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("vault.key");
+    keys::write_key_file(&path, &kek()).expect("a new file");
+    let next = directory.path().join("vault.key.next");
+    std::fs::write(&next, "somebody's notes").expect("a file");
+    let world = world(400);
+    let seed = Arc::clone(&world.environment.seed);
+    let refused = keys::rotate_key_file(&world.store, &path, &seed).map(drop);
+    assert!(matches!(refused, Err(RotateError::File(_))), "{refused:?}");
+    assert_eq!(std::fs::read(&next).expect("it stays"), b"somebody's notes");
+    open(&world, &file()).expect("the key in the file opens");
 }
 
 #[test]

@@ -82,6 +82,11 @@ impl KeyRing {
         Ok(slots)
     }
 
+    /// The id of the slot that was opened.
+    pub fn own(&self) -> &str {
+        self.opened.slot.strip_prefix(names::KEYS).unwrap_or(&self.opened.slot)
+    }
+
     /// Adds a slot that `key` opens; its id. `cost` says how a passphrase is stretched; the salt in
     /// it is replaced by a random one.
     ///
