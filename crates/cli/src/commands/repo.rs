@@ -9,6 +9,7 @@ use crate::output::Reply;
 mod backup;
 mod care;
 mod faults;
+mod init;
 mod key;
 mod place;
 mod points;
@@ -20,8 +21,8 @@ mod watch;
 /// What can be done with a repository.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a repository, and a key file unless there is one
-    Init(care::Init),
+    /// Make a repository, and a key file unless there is one or a passphrase is wanted
+    Init(init::Init),
     /// Store a disk image as a recovery point
     Backup(backup::Args),
     /// List the recovery points, newest first

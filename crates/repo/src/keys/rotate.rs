@@ -1,5 +1,5 @@
-//! A key file is replaced by a new one of the same name, so that whoever reads it, such as a service
-//! at its next start, finds the one that opens.
+//! A key file is replaced by a new one of the same name, so that whoever reads it, such as a
+//! service at its next start, finds the one that opens.
 //!
 //! # Steps
 //!

@@ -1,70 +1,18 @@
-//! `holdfast repo init`, `stats` and `collect`.
+//! `holdfast repo stats` and `collect`.
 
 use std::time::Duration;
 
-use engine::seed::SystemSeed;
-use model::seed::new_uuid;
-use repo::keys::{generate, write_key_file};
-use repo::{CollectOptions, RepoError, Repository, SessionId};
+use repo::{CollectOptions, Repository, SessionId};
 use serde_json::json;
 
 use super::faults::OrFailure;
-use super::place::{Place, environment, of_key_file};
+use super::place::Place;
 use crate::failure::Failure;
 use crate::output::{Reply, facts};
 use crate::text;
 
 /// Hours that condemned packs stay, unless the operator says otherwise: longer than any restore.
 const GRACE_HOURS: u64 = 24;
-
-/// Which repository to make.
-#[derive(Debug, clap::Args)]
-pub struct Init {
-    /// The repository.
-    #[command(flatten)]
-    place: Place,
-}
-
-impl Init {
-    /// Carries the command out.
-    pub fn run(self) -> Result<Reply, Failure> {
-        if self.place.is_without_file() {
-            let message = "A repository is made with a key file; `repo key add` adds other keys.";
-            return Err(Failure::usage(message));
-        }
-        let path = self.place.key_path()?;
-        let is_new = !path.exists();
-        let key = match is_new {
-            true => {
-                let key = generate(&SystemSeed);
-                write_key_file(&path, &key).map_err(|error| of_key_file(&error))?;
-                key
-            }
-            false => self.place.file_key()?,
-        };
-        let store = self.place.store()?;
-        let made = Repository::init(store, new_uuid(&SystemSeed), &key, environment());
-        if is_new && matches!(made, Err(RepoError::AlreadyARepository)) {
-            // It opens nothing: the repository has another key.
-            let _ = std::fs::remove_file(&path);
-        }
-        let vault = made.or_failure()?.vault();
-        let made = if is_new { "new" } else { "as it was" };
-        let human = format!(
-            "The repository {} is made. Its key is in {} ({made}): keep a copy of it elsewhere. \
-             Without it nobody can read what is stored.",
-            self.place.repo,
-            path.display()
-        );
-        let document = json!({
-            "vault": vault.to_string(),
-            "repo": self.place.repo.to_string(),
-            "keyFile": path,
-            "keyIsNew": is_new,
-        });
-        Ok(Reply::done(document, human))
-    }
-}
 
 /// Which repository to look at.
 #[derive(Debug, clap::Args)]

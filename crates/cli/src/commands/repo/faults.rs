@@ -3,6 +3,7 @@
 
 use model::fault::{Code, Fault};
 use repo::RepoError;
+use repo::keys::SlotKind;
 use repo::objects::StoreError;
 
 use crate::failure::{Failure, sentence};
@@ -25,7 +26,38 @@ impl<T> OrFailure<T> for Result<T, StoreError> {
     }
 }
 
-fn of_repository(error: &RepoError) -> Failure {
+/// The failure for an error, where it is known what was to open the repository. The engine's texts
+/// are about key files alone.
+pub fn of_opening(error: &RepoError, kind: SlotKind) -> Failure {
+    let message = sentence(error);
+    match (error, kind) {
+        (RepoError::WrongKey, SlotKind::Passphrase) => wrong_passphrase(message),
+        (RepoError::WrongKey, SlotKind::RecoveryKey) => wrong_recovery_key(message),
+        _ => of_repository(error),
+    }
+}
+
+fn wrong_passphrase(message: String) -> Failure {
+    Failure::new(
+        Code::WrongKey.name(),
+        message,
+        "The passphrase is mistyped, its slot was removed, or it belongs to another repository.",
+        "Try it again, mind capitals and spaces; or open the repository with another of its keys.",
+    )
+}
+
+/// The failure for a recovery key that is none or opens nothing.
+pub fn wrong_recovery_key(message: String) -> Failure {
+    Failure::new(
+        Code::WrongKey.name(),
+        message,
+        "The recovery key is mistyped, its slot was removed, or it belongs to another repository.",
+        "Compare it with the paper sign by sign; or open the repository with another of its keys.",
+    )
+}
+
+/// The failure for an error.
+pub fn of_repository(error: &RepoError) -> Failure {
     let message = sentence(error);
     let code = match error {
         RepoError::NotARepository

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use engine::seed::SystemSeed;
-use repo::keys::{Key, KeyRing, KeySlot, Stretch, generate, stretch, write_key_file};
+use model::seed::Seed;
+use repo::keys::{
+    Key, KeyRing, KeySlot, RotateError, Stretch, generate, rotate_key_file, stretch, write_key_file,
+};
 use serde_json::{Value, json};
 
-use super::faults::OrFailure;
+use super::faults::{OrFailure, of_opening, of_repository};
 use super::place::{Place, of_key_file};
 use super::secrets;
 use crate::failure::Failure;
@@ -27,6 +30,11 @@ pub enum Command {
     /// Remove a key slot. It needs the key of another one, so the last key stays
     Remove(Remove),
     /// Put a new key file in the place of the key that opens the repository now
+    ///
+    /// Without --new-key-file the key file that opens the repository is replaced under its own
+    /// name, such as a vault's DIR/keys/VAULT.key, so that the service finds the new one at its
+    /// next start. Whatever interrupts that, the key file opens; run it again, and look with
+    /// `key list` whether an old slot is left.
     Rotate(Rotate),
 }
 
@@ -44,11 +52,13 @@ impl Command {
 
 fn open(place: &Place) -> Result<KeyRing, Failure> {
     place.must_be_there()?;
-    KeyRing::open(place.store()?, &place.key()?, Arc::new(SystemSeed)).or_failure()
+    let key = place.key()?;
+    KeyRing::open(place.store()?, &key, Arc::new(SystemSeed))
+        .map_err(|error| of_opening(&error, key.kind()))
 }
 
 /// What a passphrase costs; the salt is drawn when it is stored.
-const fn cost() -> Stretch {
+pub(super) const fn cost() -> Stretch {
     stretch([0; 16])
 }
 
@@ -186,27 +196,50 @@ pub struct Rotate {
     /// The repository.
     #[command(flatten)]
     place: Place,
-    /// The new key file, which must not be there yet
+    /// The new key file, which must not be there yet [default: the one in use is replaced]
     #[arg(long, value_name = "FILE")]
-    new_key_file: PathBuf,
+    new_key_file: Option<PathBuf>,
 }
 
 impl Rotate {
     fn run(self) -> Result<Reply, Failure> {
-        let ring = open(&self.place)?;
-        let path = &self.new_key_file;
-        let kek = generate(&SystemSeed);
-        write_key_file(path, &kek).map_err(|error| of_key_file(&error))?;
-        // If this fails half-way the new key may be the only one: its file stays.
-        let ring = ring.replace_own(&Key::File(kek), &cost()).or_failure()?;
-        let slots = ring.slots().or_failure()?;
-        let slot = slots.into_iter().find(|slot| slot.is_own).map(|slot| slot.id);
+        let (ring, path) = match &self.new_key_file {
+            Some(path) => {
+                let ring = open(&self.place)?;
+                let kek = generate(&SystemSeed);
+                write_key_file(path, &kek).map_err(|error| of_key_file(&error))?;
+                // If this fails half-way the new key may be the only one: its file stays.
+                (ring.replace_own(&Key::File(kek), &cost()).or_failure()?, path.clone())
+            }
+            None => self.in_place()?,
+        };
+        let others = ring.slots().or_failure()?.len().saturating_sub(1);
+        let slot = ring.own();
         let human = format!(
             "The key file {} opens the repository, and the key used until now does not any more. \
-             Nothing stored was changed. Who had the old key and the store can have kept the \
-             master key: only a new repository shuts them out of new backups.",
+             {others} other slots are left as they are. Nothing stored was changed. Who had the \
+             old key and the store can have kept the master key: only a new repository shuts them \
+             out of new backups.",
             path.display()
         );
-        Ok(Reply::done(json!({"slot": slot, "keyFile": path}), human))
+        Ok(Reply::done(json!({"slot": slot, "keyFile": path, "otherSlots": others}), human))
+    }
+
+    fn in_place(&self) -> Result<(KeyRing, PathBuf), Failure> {
+        if self.place.is_without_file() {
+            let message = "Only a key file is replaced in its place. Name a new one with \
+                           --new-key-file; or add another passphrase or recovery key with \
+                           `key add`, and remove the old slot with it.";
+            return Err(Failure::usage(message));
+        }
+        self.place.must_be_there()?;
+        let path = self.place.key_path()?;
+        let seed: Arc<dyn Seed> = Arc::new(SystemSeed);
+        let ring = rotate_key_file(&self.place.store()?, &path, &seed);
+        let ring = ring.map_err(|error| match error {
+            RotateError::File(error) => of_key_file(&error),
+            RotateError::Repo(error) => of_repository(&error),
+        })?;
+        Ok((ring, path))
     }
 }

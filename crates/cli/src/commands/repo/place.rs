@@ -13,7 +13,7 @@ use repo::keys::{Key, KeyFileError, Secret, read_key_file};
 use repo::objects::{Cloud, CloudKind, CloudPlace, LocalDir, ObjectStore, Patience, Retrying};
 use repo::{Environment, Kek, Repository};
 
-use super::faults::OrFailure;
+use super::faults::{OrFailure, of_opening, wrong_recovery_key};
 use super::secrets;
 use crate::failure::{Failure, sentence};
 
@@ -171,8 +171,7 @@ impl Place {
     pub fn key(&self) -> Result<Key, Failure> {
         let recovery = |text: Secret| {
             let kek = Kek::from_recovery_text(&text);
-            let wrong = |error| Fault::new(Code::WrongKey, sentence(&error)).into();
-            kek.map(Key::Recovery).map_err(wrong)
+            kek.map(Key::Recovery).map_err(|error| wrong_recovery_key(sentence(&error)))
         };
         match (&self.passphrase_file, &self.recovery_key_file) {
             (Some(path), _) => secrets::from_file(path).map(Key::Passphrase),
@@ -202,7 +201,8 @@ impl Place {
     pub fn open(&self) -> Result<Repository, Failure> {
         self.must_be_there()?;
         let key = self.key()?;
-        Repository::open_with(self.store()?, &key, environment()).or_failure()
+        Repository::open_with(self.store()?, &key, environment())
+            .map_err(|error| of_opening(&error, key.kind()))
     }
 
     /// Refuses a directory that is not there: opening the store would make it.

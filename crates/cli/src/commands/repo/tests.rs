@@ -295,8 +295,80 @@ fn keys_of_every_kind_open_a_repository() {
     assert_eq!(place.run(none).0, Exit::Usage);
     let two = "list --repo r --passphrase-file @words --key-file @r.key";
     assert_eq!(place.run(two).0, Exit::Usage);
-    let init = "init --repo @new --passphrase-file @words";
+    let init = "init --repo @new --recovery-key-file @paper";
     assert_eq!(place.run(init).0, Exit::Usage);
+}
+
+#[test]
+fn a_repository_begins_with_a_passphrase_and_a_recovery_key() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    place.write("words", b"correct horse battery staple\n");
+    place.write("short", b"secret\n");
+    place.fails("init --repo @p --passphrase-file @short", Exit::Failed, "SecretUnusable");
+    let made = place.ok("init --repo @p --passphrase-file @words --recovery-key-out @paper");
+    assert_eq!((&made["keyFile"], made.get("recoveryKey")), (&json!(null), None));
+    assert!(!place.path("p.key").exists(), "no key file was asked for");
+    let mode = fs::metadata(place.path("paper")).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let words = "--repo @p --passphrase-file @words";
+    let id = point(&place.ok(&format!("backup {words} --item web @disk")));
+    place.ok(&format!("restore --repo @p --recovery-key-file @paper {id} @out"));
+    assert_eq!(place.read("out"), image(1));
+    // What is there is not replaced, neither a file nor a repository.
+    let again = "init --repo @q --recovery-key-out @paper";
+    place.fails(again, Exit::Failed, "FileError");
+    let again = "init --repo @p --recovery-key-out @paper2";
+    place.fails(again, Exit::Failed, "RepositoryExists");
+    assert!(!place.path("paper2").exists() && !place.path("p.key").exists());
+    let shown = place.ok("init --repo @s --new-recovery-key");
+    place.write("shown", shown["recoveryKey"].as_str().expect("shown once").as_bytes());
+    place.ok("key list --repo @s --recovery-key-file @shown");
+}
+
+#[test]
+fn a_wrong_key_is_explained_as_what_it_is() {
+    let place = Place::new();
+    place.write("words", b"correct horse battery staple\n");
+    place.write("paper", b"HFR1-0000000\n");
+    for (opens, word) in [
+        ("--passphrase-file @words", "passphrase"),
+        ("--recovery-key-file @paper", "recovery key"),
+        ("--key-file @words", "key file"),
+    ] {
+        for command in ["list", "key list"] {
+            let (exit, document) = place.run(&format!("{command} --repo r {opens}"));
+            let details = document["error"]["details"].to_string();
+            assert_eq!(exit, Exit::Failed);
+            assert!(details.contains(word), "{command} {opens}: {document}");
+            let others = ["passphrase", "recovery key", "key file"].into_iter();
+            for other in others.filter(|other| *other != word) {
+                assert!(!details.contains(other), "{command} {opens}: {document}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_file_is_rotated_in_its_place() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let id = place.backup("");
+    let old = place.read("r.key");
+    place.write("old", &old);
+    let rotated = place.ok("key rotate --repo r");
+    assert_eq!(rotated["otherSlots"], json!(0));
+    assert_ne!(place.read("r.key"), old);
+    let mode = fs::metadata(place.path("r.key")).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    place.ok(&format!("restore --repo r {id} @out"));
+    assert_eq!(place.read("out"), image(1));
+    place.fails("list --repo r --key-file @old", Exit::Failed, "UserErrorVaultKeyInvalid");
+    assert!(!place.path("r.key.next").exists());
+    place.write("words", b"correct horse battery staple\n");
+    place.ok("key add --repo r --new-passphrase-file @words");
+    let (exit, _) = place.run("key rotate --repo r --passphrase-file @words");
+    assert_eq!(exit, Exit::Usage);
 }
 
 #[test]
