@@ -65,8 +65,11 @@ fn an_empty_vault_goes_for_good_and_leaves_its_key() {
     let line = |_: &Job, _: Option<&Item>| String::new();
     let export = house.engine.export_jobs(&vault, JobQuery::default(), "JobId", &line);
     let export = house.engine.exported_jobs(&vault, export.expect("written")).expect("there");
+    let cache = house.data().join("cache").join(vault.id.to_string());
+    fs::create_dir_all(&cache).expect("made");
     let deleted = house.engine.delete_vault(&vault).expect("deleted");
     assert_eq!(places.there(), GONE);
+    assert!(!cache.exists(), "the cache of its index goes with it");
     assert_eq!(fs::read(&places.retired).expect("there"), key);
     assert!(!export.parent().is_some_and(Path::exists), "its exports go with it");
     assert_eq!(Places::of(&house.data(), &other).there(), WHOLE);

@@ -4,13 +4,13 @@
 //! leaves it is self-contained ([`Located`]), so what lies behind it may be replaced.
 //!
 //! ```text
-//!  insert ──► delta (memory, at most 15 MiB) ──spill──► runs (files), each twice the next
+//!  insert ──► delta (memory, at most 15 MiB) ──spill──► runs (files), older ones larger
 //!                                                         └─ settle: merges, saves the catalogue
 //! ```
 //!
 //! What is new goes into a map in memory. When that is full, or many index objects have come, it is
 //! sorted and becomes a [`Run`] in a file, of which a filter and the first id of each page stay
-//! in memory: 1.3 bytes a chunk. Why it is so: `docs/adr`, *index*.
+//! in memory: 1.3 bytes a chunk. Why it is so: `docs/adr/0005-index.md`.
 //!
 //! # Invariants
 //!
@@ -436,17 +436,15 @@ impl ChunkIndex {
         writer.finish()
     }
 
-    /// Merges the newest runs, so that each is at most half as large as the one before it.
+    /// Merges the newest runs, so that each has at least the entries of all that are newer.
     fn merge(&mut self) {
-        let mut first = self.runs.len().saturating_sub(1);
-        let mut entries = self.runs.last().map_or(0, |run| run.entries);
-        while first > 0 && self.runs[first - 1].entries < 2 * entries {
-            first -= 1;
-            entries += self.runs[first].entries;
-        }
-        if first + 1 >= self.runs.len() {
-            return;
-        }
+        let mut newer: u64 = self.runs.iter().map(|run| run.entries).sum();
+        let small = self.runs.iter().position(|run| {
+            newer -= run.entries;
+            run.entries < newer
+        });
+        let Some(first) = small else { return };
+        let entries = self.runs[first..].iter().map(|run| run.entries).sum();
         // Old and new filters together would be twice the memory.
         self.runs[first..].iter_mut().for_each(Run::sleep);
         let mut cursors: Vec<_> = self.runs[first..].iter().map(Cursor::of_run).collect();

@@ -189,6 +189,16 @@ impl Repository {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Whether a pack that new points may rely on holds this chunk of a disk: one look-up in the
+    /// index, which knows what the log said when the repository was last read.
+    ///
+    /// # Errors
+    ///
+    /// The index's cache failed and could not be built anew, because the store failed too.
+    pub fn has_chunk(&self, id: &ChunkId) -> Result<bool, RepoError> {
+        Ok(self.shared.stored(ChunkKind::Data, id)?.is_some())
+    }
+
     /// The vault whose repository it is.
     pub fn vault(&self) -> Uuid {
         Uuid::from_bytes(self.shared.keys.vault())

@@ -204,11 +204,29 @@ fn the_index_answers_as_a_list_of_all_chunks_does() {
     }
 }
 
+#[test]
+fn however_runs_come_few_stay() {
+    let (mut random, mut model) = (Random(21), Model::default());
+    let mut index = ChunkIndex::new(scratch(None, 1));
+    index.limits = Limits { runs: 64, ..SMALL };
+    for step in 0..14 {
+        // The last run of each step is a small one.
+        model.grow(&mut index, &mut random, 40);
+        index.spill();
+        index.settle();
+        let sizes: Vec<_> = index.runs.iter().map(|run| run.entries).collect();
+        assert!(sizes.len() <= 1 + sizes[0].ilog2() as usize, "step {step}: {sizes:?}");
+        let newer = |at: usize| sizes[at + 1..].iter().sum::<u64>();
+        assert!((0..sizes.len()).all(|at| sizes[at] >= newer(at)), "step {step}: {sizes:?}");
+    }
+    assert!(model.agrees(&index, &mut random));
+}
+
 /// An index with several saved runs, and what is in them.
 fn saved(directory: &Path) -> (Model, BTreeSet<IndexId>) {
     let (mut random, mut model) = (Random(5), Model::default());
     let mut index = open(directory);
-    while index.runs.len() < 3 {
+    while index.runs.len() < 2 {
         model.grow(&mut index, &mut random, 6);
         index.settle();
     }
