@@ -30,6 +30,7 @@ mod reserve;
 
 const TEMPORARY: &str = ".tmp";
 const RESERVE_FILE: &str = ".reserve";
+const SPARE_FILES: &str = ".spare";
 /// How often a put starts anew because its temporary file or directory was taken away.
 const PUT_ATTEMPTS: u32 = 8;
 
@@ -57,7 +58,7 @@ impl LocalDir {
             .and_then(|()| remove_debris(&temporary))
             .and_then(|()| sync_directory(&root))
             .map_err(|error| failed("open", &root.to_string_lossy(), error))?;
-        let reserve = Reserve::new(root.join(RESERVE_FILE));
+        let reserve = Reserve::new(root.join(RESERVE_FILE), root.join(SPARE_FILES));
         reserve.fill();
         Ok(Self { root, counter: AtomicU64::new(0), writer: Writer::default(), reserve })
     }

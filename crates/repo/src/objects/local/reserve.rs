@@ -4,11 +4,14 @@
 //! Entries of the log may use all of its room up, indexes (which a collector writes anew) all but a
 //! quarter; each takes little more than it needs, so that others at work find nothing to grab.
 //! Where room is made, the reserve is filled up first.
+//!
+//! A file system can also run out of inodes. Where it has a fixed number of them, empty files are
+//! kept back in the same way.
 
-use std::fs::OpenOptions;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, OFlags, fallocate, statvfs};
 use rustix::io::Errno;
@@ -21,6 +24,12 @@ const LEAST: u64 = 256 * 1024;
 const PART: u64 = 64;
 /// What an object takes beyond its bytes: blocks, and those of new directories.
 const OVERHEAD: u64 = 64 * 1024;
+
+/// Empty files kept back: the most, and the least of a file system with few inodes.
+const SPARES_MOST: u64 = 64;
+const SPARES_LEAST: u64 = 16;
+/// Inodes that an object takes: its own, and those of new directories.
+const INODES: u64 = 2;
 
 /// How much of the reserve an object may use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +47,75 @@ pub(super) enum Claim {
 pub(super) struct Reserve {
     path: PathBuf,
     size: u64,
+    /// The directory of the empty files.
+    spare: PathBuf,
+    /// How many there should be; none where inodes are not counted.
+    spares: u64,
 }
 
 impl Reserve {
-    /// The reserve in the file `path`, whose directory is there. Nothing is reserved yet.
-    pub fn new(path: PathBuf) -> Self {
+    /// The reserve in the file `path`, whose directory is there, and in the directory `spare`
+    /// beside it. Nothing is reserved yet.
+    pub fn new(path: PathBuf, spare: PathBuf) -> Self {
         let parent = path.parent().and_then(|parent| statvfs(parent).ok());
-        let whole = parent.map_or(0, |fs| fs.f_blocks.saturating_mul(fs.f_frsize));
-        Self { path, size: (whole / PART).clamp(LEAST, MOST) }
+        let (whole, inodes) =
+            parent.map_or((0, 0), |fs| (fs.f_blocks.saturating_mul(fs.f_frsize), fs.f_files));
+        let spares = (inodes / PART).clamp(SPARES_LEAST, SPARES_MOST);
+        let spares = if inodes == 0 { 0 } else { spares };
+        Self { path, size: (whole / PART).clamp(LEAST, MOST), spare, spares }
     }
 
     /// Makes the reserve whole; `false` if there is no room for that. On a file system that cannot
     /// reserve room, there is no reserve, and that is fine.
     pub fn fill(&self) -> bool {
+        self.fill_room() && self.fill_spares()
+    }
+
+    fn fill_spares(&self) -> bool {
+        let made = || {
+            let there = match fs::read_dir(&self.spare) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    DirBuilder::new().mode(0o700).create(&self.spare).map(|()| 0)
+                }
+                entries => entries.map(Iterator::count),
+            };
+            if there? as u64 >= self.spares {
+                return Ok(());
+            }
+            for number in 0..self.spares {
+                let mut new = OpenOptions::new();
+                new.write(true).create_new(true).mode(0o600);
+                match new.open(self.spare.join(number.to_string())) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        self.spares == 0 || !matches!(made(), Err(error) if is_full(&error))
+    }
+
+    /// Whether inodes are what there is none of.
+    fn is_out_of_inodes(&self) -> bool {
+        let parent = self.path.parent().and_then(|parent| statvfs(parent).ok());
+        self.spares > 0 && parent.is_some_and(|fs| fs.f_ffree < INODES)
+    }
+
+    /// Gives up as many empty files as an object takes, down to `floor`.
+    fn give_spares(&self, floor: u64) -> io::Result<bool> {
+        let there: Vec<_> = fs::read_dir(&self.spare)?.collect::<io::Result<_>>()?;
+        let free = (there.len() as u64).saturating_sub(floor).min(INODES);
+        for entry in there.iter().take(free as usize) {
+            // Somebody else may have taken it.
+            let _ = fs::remove_file(entry.path());
+        }
+        sync(&self.spare)?;
+        Ok(free > 0)
+    }
+
+    fn fill_room(&self) -> bool {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         // Should it be a pipe, nobody waits for its other end.
@@ -76,11 +141,15 @@ impl Reserve {
 
     /// Gives up what an object of `size` bytes needs; `false` if the claim allows no more.
     pub fn give(&self, claim: Claim, size: u64) -> bool {
-        let floor = match claim {
+        let part = match claim {
             Claim::Nothing => return false,
-            Claim::Most => self.size / 4,
-            Claim::All => 0,
+            Claim::Most => 4,
+            Claim::All => u64::MAX,
         };
+        if self.is_out_of_inodes() {
+            return self.give_spares(self.spares / part).unwrap_or(false);
+        }
+        let floor = self.size / part;
         let give = || {
             let file = OpenOptions::new().write(true).open(&self.path)?;
             let length = file.metadata()?.len();
@@ -94,6 +163,10 @@ impl Reserve {
         };
         give().unwrap_or(false)
     }
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
 }
 
 pub(super) fn is_full(error: &io::Error) -> bool {
