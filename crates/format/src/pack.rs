@@ -121,14 +121,28 @@ impl PackBuilder {
         });
     }
 
-    /// Opens and decompresses the last segment again, and says whether it is `plain`.
-    pub fn last_is(&self, plain: &[u8], opener: &mut Opener) -> bool {
-        let Some(segment) = self.table.segments.last() else {
-            return false;
-        };
+    /// Seals and appends a text that is compressed already: the content of a segment of another
+    /// pack. It cannot be taken over sealed, because the key is the pack's.
+    pub fn push_text(&mut self, text: &[u8], codec: Codec, plain: u32, chunks: &[(ChunkId, u32)]) {
+        let number = self.table.segments.len() as u32;
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text);
+        self.key.seal_end(number, &[], start, &mut self.bytes);
+        let stored = (self.bytes.len() - start) as u32;
+        self.table.segments.push(Segment { stored, plain, codec, chunks: chunks.to_vec() });
+    }
+
+    /// Opens and decompresses the last segment again, if it does open.
+    pub fn open_last<'a>(&self, opener: &'a mut Opener) -> Option<&'a [u8]> {
+        let segment = self.table.segments.last()?;
         let number = self.table.segments.len() as u32 - 1;
         let sealed = &self.bytes[self.bytes.len() - segment.stored as usize..];
-        opener.open(&self.key, number, segment.codec, sealed, segment.plain as usize) == Ok(plain)
+        opener.open(&self.key, number, segment.codec, sealed, segment.plain as usize).ok()
+    }
+
+    /// Opens and decompresses the last segment again, and says whether it is `plain`.
+    pub fn last_is(&self, plain: &[u8], opener: &mut Opener) -> bool {
+        self.open_last(opener) == Some(plain)
     }
 
     /// Whether no segment was pushed.
@@ -183,6 +197,14 @@ impl Opener {
             }
         }
         if self.plain.len() == plain { Ok(&self.plain) } else { Err(FormatError::Compression) }
+    }
+
+    /// The text that was opened last, as `codec` has it compressed.
+    pub fn text(&self, codec: Codec) -> &[u8] {
+        match codec {
+            Codec::Plain => &self.plain,
+            Codec::Zstd => &self.text,
+        }
     }
 }
 

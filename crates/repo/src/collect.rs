@@ -1,4 +1,5 @@
-//! Gets space back: condemns packs that no point needs, and deletes them a grace later.
+//! Gets space back: condemns packs that no point needs, repacks those that are mostly dead, merges
+//! indexes, and deletes what was condemned a grace before.
 //!
 //! What is decided is a value ([`Plan`]), made of facts alone; a dry run stops there. Facts are
 //! gathered in an order that makes them safe: first the list of objects, then the log. If a pack in
@@ -6,30 +7,33 @@
 //!
 //! ```text
 //!  pack:  needed ──no point needs it, session over──► condemned ──grace──► retired ─► deleted
-//!            ▲                                              │
-//!            └─────────────── never again ──────────────────┘
+//!            │  ▲                                      ▲    │
+//!            │  └──────────────── never again ─────────┼────┘
+//!            └──mostly dead: copied into new packs─────┘
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod indexes;
+pub(crate) mod plan;
+mod repack;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use format::log::{CommittedPoint, Event};
-use format::map::Page;
-use format::seal::ChunkKind;
-use format::{ChunkId, IndexId, PackId, SessionId, index as encoding, names};
-use jiff::{SignedDuration, Timestamp};
-use model::point::PointId;
+use format::{PackId, SessionId, names};
 
 use crate::error::RepoError;
-use crate::index::{ChunkIndex, IdSet, Standing};
-use crate::map::MapReader;
-use crate::objects::ObjectInfo;
-use crate::read::lost;
+use crate::objects::{ObjectInfo, StoreError};
+use crate::progress::{NoProgress, Progress};
 use crate::repository::{Repository, Shared};
 use crate::state::State;
+use crate::usage::{ANYBODY, Figures, Owner, Usage, Watched};
+use plan::{Facts, Listing, Plan, Task, plan};
+use repack::Repacked;
 
-/// How often facts are gathered anew because points were committed meanwhile.
+/// How often facts are gathered anew because packs that were counted on were condemned meanwhile,
+/// or an entry is decided anew because points were committed meanwhile.
 const ATTEMPTS: u32 = 16;
 
 /// How to collect.
@@ -41,6 +45,20 @@ pub struct CollectOptions {
     pub dry_run: bool,
 }
 
+/// Which packs are written anew without what nobody needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Repacking {
+    /// None: only packs that are dead as a whole go.
+    Never,
+    /// Those of which at least half is dead, the worst first, 16 GiB in one run at most; and many
+    /// small indexes are merged.
+    #[default]
+    Worthwhile,
+    /// All that hold anything dead, so that only what points need remains, whatever it costs to
+    /// write. Without a grace, what was condemned is deleted in the same run.
+    Full,
+}
+
 /// What was collected, or would be. Sizes in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CollectReport {
@@ -48,10 +66,22 @@ pub struct CollectReport {
     pub live_packs: u64,
     /// Their sizes.
     pub live_bytes: u64,
-    /// Packs condemned now.
+    /// Of them, the sealed segments that points need.
+    pub needed_bytes: u64,
+    /// Packs condemned now that no point needs.
     pub condemned_packs: u64,
     /// Their sizes.
     pub condemned_bytes: u64,
+    /// Packs condemned now because what points need of them was written anew.
+    pub repacked_packs: u64,
+    /// Their sizes.
+    pub repacked_bytes: u64,
+    /// What was written in their place; in a dry run, about.
+    pub rewritten_bytes: u64,
+    /// Names of packs that were to be repacked and do not open. They stay.
+    pub left_packs: Vec<String>,
+    /// Whether the store was too full to repack or to merge indexes.
+    pub no_room: bool,
     /// Packs condemned earlier whose grace is not over.
     pub waiting_packs: u64,
     /// Their sizes.
@@ -62,67 +92,71 @@ pub struct CollectReport {
     pub deleted_bytes: u64,
     /// Manifests and indexes deleted that nothing refers to.
     pub deleted_objects: u64,
+    /// Sizes of all that was deleted, packs and others; but for indexes that were written anew.
+    pub freed_bytes: u64,
+    /// Sizes of the packs that go when their grace is over, in bytes.
+    pub later_bytes: u64,
     /// Sessions that are not over. Their packs are left alone; a dead writer's needs
     /// [`Repository::fence`].
     pub open_sessions: Vec<SessionId>,
 }
 
-/// What points need.
-#[derive(Default)]
-struct Marks {
-    points: BTreeSet<PointId>,
-    packs: HashSet<PackId>,
-}
-
-/// What the store holds, from before the log was read.
-struct Listing {
-    packs: BTreeMap<PackId, u64>,
-    indexes: Vec<IndexId>,
-    manifests: Vec<format::ManifestId>,
-}
-
-/// What is to be done.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Plan {
-    condemn: Vec<PackId>,
-    delete: Vec<PackId>,
-    /// Names of manifests and indexes that nothing refers to.
-    debris: Vec<String>,
-    report: CollectReport,
+impl CollectReport {
+    /// The same run went on: takes in what its later part did.
+    fn go_on(&mut self, later: Self) {
+        let earlier = std::mem::take(self);
+        *self = Self {
+            condemned_packs: earlier.condemned_packs + later.condemned_packs,
+            condemned_bytes: earlier.condemned_bytes + later.condemned_bytes,
+            repacked_packs: earlier.repacked_packs,
+            repacked_bytes: earlier.repacked_bytes,
+            rewritten_bytes: earlier.rewritten_bytes,
+            left_packs: earlier.left_packs,
+            no_room: earlier.no_room || later.no_room,
+            deleted_packs: earlier.deleted_packs + later.deleted_packs,
+            deleted_bytes: earlier.deleted_bytes + later.deleted_bytes,
+            deleted_objects: earlier.deleted_objects + later.deleted_objects,
+            freed_bytes: earlier.freed_bytes + later.freed_bytes,
+            ..later
+        };
+    }
 }
 
 impl Repository {
-    /// Condemns packs that no point needs, deletes those whose grace is over, and removes what
-    /// dead sessions left behind.
+    /// Condemns packs that no point needs, repacks where that is worthwhile, deletes what was
+    /// condemned a grace ago, and removes what dead sessions left behind.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::collect_with`].
+    pub fn collect(&self, options: &CollectOptions) -> Result<CollectReport, RepoError> {
+        self.collect_with(options, Repacking::Worthwhile, &NoProgress)
+    }
+
+    /// Collects; `repacking` says how thoroughly.
     ///
     /// # Errors
     ///
     /// [`RepoError::LogDamaged`], or damage of a live manifest or map page: while it is not known
-    /// what points need, nothing is touched. Or the store failed; then it can be done again.
-    pub fn collect(&self, options: &CollectOptions) -> Result<CollectReport, RepoError> {
-        for _ in 0..ATTEMPTS {
-            let listing = self.shared.listing()?;
-            self.shared.refresh()?;
-            let state = self.shared.state(State::clone);
-            refuse_unreadable(&state)?;
-            let marks = match self.shared.mark(state.points.values().map(|(point, _)| point)) {
-                // A point that was forgotten meanwhile may be gone; that is no damage.
-                Err(error) if error.is_damage() => {
-                    self.shared.refresh()?;
-                    if self.shared.state(|now| now.points == state.points) {
-                        return Err(error);
-                    }
-                    continue;
-                }
-                marks => marks?,
-            };
-            let now = self.shared.environment.clock.now();
-            let plan = plan(&listing, &state, &marks, now, options.grace);
-            if options.dry_run || self.shared.carry_out(&plan, &marks)? {
-                return Ok(plan.report);
-            }
+    /// what points need, nothing is touched. [`RepoError::Cancelled`], or the store failed; then it
+    /// can be done again.
+    pub fn collect_with(
+        &self,
+        options: &CollectOptions,
+        repacking: Repacking,
+        progress: &dyn Progress,
+    ) -> Result<CollectReport, RepoError> {
+        let shared = &self.shared;
+        let mut watched = Watched::new(progress);
+        let task = Task { grace: options.grace, repack: repacking, merge: repacking };
+        let mut report = shared.run(task, options.dry_run, &mut watched)?;
+        let condemned = report.condemned_packs + report.repacked_packs > 0;
+        if condemned && task.at_once() && !options.dry_run {
+            // Deleting is decided by facts of its own.
+            let task = Task { repack: Repacking::Never, ..task };
+            report.go_on(shared.run(task, false, &mut watched)?);
         }
-        Err(RepoError::LogContention { attempts: ATTEMPTS })
+        Ok(report)
     }
 }
 
@@ -133,51 +167,75 @@ fn refuse_unreadable(state: &State) -> Result<(), RepoError> {
     state.unreadable.first().map_or(Ok(()), error)
 }
 
-/// Decides what becomes of every object.
-fn plan(listing: &Listing, state: &State, marks: &Marks, now: Timestamp, grace: Duration) -> Plan {
-    let mut plan = Plan::default();
-    let report = &mut plan.report;
-    report.open_sessions = state.sessions.iter().map(|open| open.id).collect();
-    let grace = SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX);
-    for (pack, size) in &listing.packs {
-        let tally = if let Some(since) = state.condemned.get(pack) {
-            // A point needing a condemned pack would be an error; then rather keep it.
-            let over = now.duration_since(*since) >= grace && !marks.packs.contains(pack);
-            if over {
-                plan.delete.push(*pack);
-                (&mut report.deleted_packs, &mut report.deleted_bytes)
-            } else {
-                (&mut report.waiting_packs, &mut report.waiting_bytes)
-            }
-        } else if marks.packs.contains(pack) {
-            (&mut report.live_packs, &mut report.live_bytes)
-        } else if state.is_open(pack.session()) {
-            continue;
-        } else {
-            plan.condemn.push(*pack);
-            (&mut report.condemned_packs, &mut report.condemned_bytes)
-        };
-        *tally.0 += 1;
-        *tally.1 += size;
-    }
-    // Condemned, and gone already: an earlier run was interrupted.
-    let gone = state.condemned.keys().filter(|pack| !listing.packs.contains_key(pack));
-    plan.delete.extend(gone);
-
-    let manifests: HashSet<_> = state.points.values().map(|(point, _)| point.manifest).collect();
-    let over = |session: SessionId| !state.is_open(session);
-    let manifests =
-        listing.manifests.iter().filter(|id| over(id.session()) && !manifests.contains(id));
-    let indexes =
-        listing.indexes.iter().filter(|id| over(id.session()) && !state.indexes.contains(id));
-    plan.debris.extend(manifests.map(names::manifest));
-    plan.debris.extend(indexes.map(names::index));
-    report.deleted_objects = plan.debris.len() as u64;
-    plan
-}
-
 impl Shared {
-    fn listing(&self) -> Result<Listing, RepoError> {
+    fn run(
+        self: &Arc<Self>,
+        task: Task,
+        dry_run: bool,
+        watched: &mut Watched<'_>,
+    ) -> Result<CollectReport, RepoError> {
+        for _ in 0..ATTEMPTS {
+            let mut facts = self.facts(&mut |_| ANYBODY, watched)?;
+            let mut plan = plan(&facts, task);
+            if dry_run || self.carry_out(&mut plan, &mut facts, watched)? {
+                let mut report = plan.report;
+                report.later_bytes =
+                    report.condemned_bytes + report.repacked_bytes + report.waiting_bytes;
+                return Ok(report);
+            }
+        }
+        Err(RepoError::LogContention { attempts: ATTEMPTS })
+    }
+
+    /// Gathers what a plan is made of. `owner` says for whom a point is walked.
+    pub(crate) fn facts(
+        self: &Arc<Self>,
+        owner: &mut dyn FnMut(&CommittedPoint) -> Owner,
+        watched: &mut Watched<'_>,
+    ) -> Result<Facts, RepoError> {
+        let listing = self.listing()?;
+        self.refresh()?;
+        let state = self.state(State::clone);
+        refuse_unreadable(&state)?;
+        let usage = Usage::new(Arc::clone(&listing.packs));
+        let (now, figures) = (self.environment.clock.now(), HashMap::new());
+        watched.transfer.scanned = 0;
+        watched.transfer.total = state.points.values().map(|(point, _)| point.counts.logical).sum();
+        let mut facts = Facts { listing, state, usage, figures, now };
+        let points: Vec<_> = facts.state.points.values().map(|(point, _)| point.clone()).collect();
+        for point in &points {
+            self.walk_if_there(point, owner(point), &mut facts.usage, watched)?;
+        }
+        let Facts { state, usage, figures, .. } = &mut facts;
+        self.survey(state, &mut |_, pack| {
+            if usage.needs(&pack.id) {
+                figures.insert(pack.id, Figures::of(pack, usage.owners(&pack.id)));
+            }
+        })?;
+        Ok(facts)
+    }
+
+    /// Walks a point, unless it was forgotten meanwhile: what it needs may be gone then.
+    fn walk_if_there(
+        self: &Arc<Self>,
+        point: &CommittedPoint,
+        owner: Owner,
+        usage: &mut Usage,
+        watched: &mut Watched<'_>,
+    ) -> Result<(), RepoError> {
+        match self.walk(point, owner, usage, watched) {
+            Err(error) if error.is_damage() => {
+                self.refresh()?;
+                if self.state(|now| now.points.contains_key(&point.id)) {
+                    return Err(error);
+                }
+                Ok(())
+            }
+            walked => walked,
+        }
+    }
+
+    pub(crate) fn listing(&self) -> Result<Listing, RepoError> {
         let owned = |prefix: &'static str| {
             let listed = self.store.list(prefix)?;
             let parse = move |object: ObjectInfo| {
@@ -186,179 +244,158 @@ impl Shared {
             Ok::<_, RepoError>(listed.into_iter().filter_map(parse))
         };
         Ok(Listing {
-            packs: owned(names::PACKS)?.collect(),
-            indexes: owned(names::INDEXES)?.map(|(id, _)| id).collect(),
-            manifests: owned(names::MANIFESTS)?.map(|(id, _)| id).collect(),
+            packs: Arc::new(owned(names::PACKS)?.collect()),
+            indexes: owned(names::INDEXES)?.collect(),
+            manifests: owned(names::MANIFESTS)?.collect(),
         })
     }
 
-    /// Finds every pack that holds something these points need.
-    fn mark<'a>(
+    /// Does what was planned; `false` if what it counted on is not so any more. Room is made before
+    /// any is taken.
+    fn carry_out(
         self: &Arc<Self>,
-        points: impl Iterator<Item = &'a CommittedPoint>,
-    ) -> Result<Marks, RepoError> {
-        let mut marks = Marks::default();
-        let mut pages = IdSet::default();
-        for point in points {
-            marks.points.insert(point.id);
-            for disk in self.fetch_manifest(point)?.disks {
-                let map = MapReader::new(Arc::clone(self), disk.root, disk.size);
-                if let (Some(root), level) = map.root() {
-                    self.mark_page(&map, &root, level, &mut pages, &mut marks)?;
-                }
-            }
-        }
-        Ok(marks)
-    }
-
-    fn mark_page(
-        &self,
-        map: &MapReader,
-        id: &ChunkId,
-        level: u8,
-        pages: &mut IdSet,
-        marks: &mut Marks,
-    ) -> Result<(), RepoError> {
-        if !pages.insert(*id) {
-            return Ok(());
-        }
-        self.lookup(|index| mark_chunk(index, ChunkKind::Map, id, marks))?;
-        match &*map.page(id, level)? {
-            Page::Leaf(entries) => self.lookup(|index| {
-                entries
-                    .iter()
-                    .try_for_each(|entry| mark_chunk(index, ChunkKind::Data, &entry.id, marks))
-            }),
-            Page::Inner { children, .. } => children
-                .iter()
-                .try_for_each(|child| self.mark_page(map, &child.id, level - 1, pages, marks)),
-        }
-    }
-
-    /// Does what was planned; `false` if points were committed that the plan does not know.
-    fn carry_out(self: &Arc<Self>, plan: &Plan, marks: &Marks) -> Result<bool, RepoError> {
-        if !plan.condemn.is_empty() && !self.condemn(&plan.condemn, marks)? {
+        plan: &mut Plan,
+        facts: &mut Facts,
+        watched: &mut Watched<'_>,
+    ) -> Result<bool, RepoError> {
+        let Some(condemned) = self.condemn(&plan.condemn, None, facts, watched)? else {
             return Ok(false);
-        }
-        if !plan.delete.is_empty() {
-            if !self.retire(&plan.delete)? {
-                return Ok(false);
+        };
+        let size = |packs: &[PackId]| packs.iter().map(|pack| facts.listing.packs[pack]).sum();
+        plan.report.condemned_packs = condemned.len() as u64;
+        plan.report.condemned_bytes = size(&condemned);
+        let room = self.has_room()?;
+        plan.report.no_room = !(room || (plan.merge.is_empty() && plan.repack.is_empty()));
+        let merge = if room { &plan.merge[..] } else { &[] };
+        let mut went = Vec::new();
+        if !(plan.delete.is_empty() && merge.is_empty()) {
+            match self.retire(&plan.delete, merge)? {
+                Some(indexes) => went = indexes,
+                None => return Ok(false),
             }
-            for pack in &plan.delete {
-                self.store.delete(&names::pack(pack))?;
-            }
         }
-        for name in &plan.debris {
-            self.store.delete(name)?;
+        let packs = plan.delete.iter().map(names::pack);
+        let gone = packs.chain(went.iter().map(names::index)).chain(plan.debris.drain(..));
+        for name in gone {
+            self.store.delete(&name)?;
         }
+        if room && !plan.repack.is_empty() {
+            return self.repack_planned(plan, facts, watched);
+        }
+        plan.report.not_repacked();
         Ok(true)
     }
 
-    fn condemn(&self, packs: &[PackId], marks: &Marks) -> Result<bool, RepoError> {
-        let mut outdated = false;
-        let appended = self.append(&mut |state: &State| {
-            refuse_unreadable(state)?;
-            if state.points.keys().any(|point| !marks.points.contains(point)) {
-                outdated = true;
-                return Err(RepoError::Cancelled);
-            }
-            Ok(Event::Condemn { packs: packs.to_vec() })
-        });
-        if outdated { Ok(false) } else { appended.map(|()| true) }
+    /// Whether the store takes more than what makes room.
+    fn has_room(&self) -> Result<bool, RepoError> {
+        match self.store.takes_data() {
+            Err(StoreError::Full { .. }) => Ok(false),
+            answer => Ok(answer.map(|()| true)?),
+        }
     }
 
-    /// Writes indexes anew without `packs`, and says so in the log; `false` if another collector
-    /// was quicker.
-    fn retire(&self, packs: &[PackId]) -> Result<bool, RepoError> {
-        let session = SessionId(self.random());
-        let actor = self.environment.actor.clone();
-        self.append(&mut |_| Ok(Event::Open { session, actor: actor.clone() }))?;
-        let mut outdated = false;
-        let retired = self.rewrite_indexes(session, packs).and_then(|(removed, added)| {
-            self.append(&mut |state: &State| {
+    fn repack_planned(
+        self: &Arc<Self>,
+        plan: &mut Plan,
+        facts: &mut Facts,
+        watched: &mut Watched<'_>,
+    ) -> Result<bool, RepoError> {
+        let report = &mut plan.report;
+        watched.transfer.total = watched.transfer.scanned + report.repacked_bytes;
+        let repacked = match self.repack(&plan.repack, &facts.usage, watched) {
+            Err(RepoError::StoreFull { .. }) => {
+                report.no_room = true;
+                report.not_repacked();
+                return Ok(true);
+            }
+            repacked => repacked?,
+        };
+        let condemned = self.condemn(&[], Some(&repacked), facts, watched);
+        self.end_session(repacked.session)?;
+        let Some(condemned) = condemned? else { return Ok(false) };
+        report.repacked_packs = condemned.len() as u64;
+        report.repacked_bytes = condemned.iter().map(|pack| facts.listing.packs[pack]).sum();
+        report.rewritten_bytes = repacked.bytes;
+        report.left_packs = repacked.left;
+        Ok(true)
+    }
+
+    /// Condemns `packs`, or those that were `repacked`: all that are still not needed when nobody
+    /// commits any more. None if what points need instead was condemned or found suspect meanwhile.
+    fn condemn(
+        self: &Arc<Self>,
+        packs: &[PackId],
+        repacked: Option<&Repacked>,
+        facts: &mut Facts,
+        watched: &mut Watched<'_>,
+    ) -> Result<Option<Vec<PackId>>, RepoError> {
+        let copied = repacked.map(|repacked| &repacked.copied);
+        let packs: Vec<_> = packs.iter().chain(copied.into_iter().flatten()).copied().collect();
+        let as_copied: Vec<_> =
+            packs.iter().map(|pack| facts.usage.needed_segments(pack)).collect();
+        for _ in 0..ATTEMPTS {
+            let mut free: Vec<_> = packs
+                .iter()
+                .zip(&as_copied)
+                .filter(|(pack, count)| facts.usage.needed_segments(pack) == **count)
+                .map(|(pack, _)| *pack)
+                .collect();
+            if free.is_empty() {
+                return Ok(Some(free));
+            }
+            let going: HashSet<_> = free.iter().copied().collect();
+            let fresh = repacked.into_iter().flat_map(|repacked| &repacked.fresh);
+            let relied = facts.usage.packs().filter(|pack| !going.contains(pack)).chain(fresh);
+            let relied: Vec<_> = relied.copied().collect();
+            let (mut late, mut outdated) = (false, false);
+            let (walked, usage) = (&facts.state, &facts.usage);
+            let appended = self.append(&mut |state: &State| {
                 refuse_unreadable(state)?;
-                // Once fenced, what it put may be gone.
-                if !state.is_open(session) {
-                    return Err(RepoError::SessionOver { session });
-                }
-                if removed.iter().any(|index| !state.indexes.contains(index)) {
-                    outdated = true;
+                late = state.points.keys().any(|point| !usage.points.contains_key(point));
+                outdated = relied.iter().any(|pack| worse(walked, state, pack));
+                free.retain(|pack| !state.condemned.contains_key(pack));
+                if late || outdated || free.is_empty() {
                     return Err(RepoError::Cancelled);
                 }
-                Ok(Event::Retire {
-                    packs: packs.to_vec(),
-                    removed: removed.clone(),
-                    added: added.clone(),
-                })
-            })
+                Ok(Event::Condemn { packs: free.clone() })
+            });
+            if outdated {
+                return Ok(None);
+            }
+            if !late {
+                return if free.is_empty() {
+                    Ok(Some(free))
+                } else {
+                    appended.map(|()| Some(free))
+                };
+            }
+            self.catch_up(facts, watched)?;
+        }
+        Ok(None)
+    }
+
+    /// Walks points that were committed meanwhile.
+    fn catch_up(
+        self: &Arc<Self>,
+        facts: &mut Facts,
+        watched: &mut Watched<'_>,
+    ) -> Result<(), RepoError> {
+        self.refresh()?;
+        let walked: BTreeSet<_> = facts.usage.points.keys().copied().collect();
+        let new: Vec<_> = self.state(|state| {
+            let new = state.points.iter().filter(|(id, _)| !walked.contains(id));
+            new.map(|(_, (point, _))| point.clone()).collect()
         });
-        let fenced = self.append(&mut |_| Ok(Event::Fence { session }));
-        if outdated {
-            return fenced.map(|()| false);
+        for point in &new {
+            self.walk_if_there(point, ANYBODY, &mut facts.usage, watched)?;
         }
-        retired.and(fenced).map(|()| true)
-    }
-
-    /// The indexes that name `packs`, or are damaged; and new ones in their place.
-    fn rewrite_indexes(
-        &self,
-        session: SessionId,
-        packs: &[PackId],
-    ) -> Result<(Vec<IndexId>, Vec<IndexId>), RepoError> {
-        let gone: HashSet<_> = packs.iter().collect();
-        let state = self.state(State::clone);
-        let (mut readable, mut damaged) = (Vec::new(), Vec::new());
-        for old in &state.indexes {
-            match self.fetch_index(*old) {
-                Err(error) if error.is_damage() => damaged.push(*old),
-                fetched => readable.push((*old, fetched?)),
-            }
-        }
-        let mut named: HashSet<_> =
-            readable.iter().flat_map(|(_, packs)| packs.iter().map(|pack| pack.id)).collect();
-        readable.retain(|(_, packs)| packs.iter().any(|pack| gone.contains(&pack.id)));
-        for old in damaged {
-            let mut packs = Vec::new();
-            self.rebuild_index(old, &state, &|pack| named.contains(pack), &mut |pack| {
-                packs.push(pack);
-            })?;
-            named.extend(packs.iter().map(|pack| pack.id));
-            readable.push((old, packs));
-        }
-        let (mut removed, mut added) = (Vec::new(), Vec::new());
-        for (old, mut packs) in readable {
-            removed.push(old);
-            packs.retain(|pack| !gone.contains(&pack.id));
-            if !packs.is_empty() {
-                let id = IndexId::new(session, self.random());
-                self.store.put(&names::index(&id), &encoding::encode(&self.keys, id, &packs))?;
-                added.push(id);
-            }
-        }
-        Ok((removed, added))
+        Ok(())
     }
 }
 
-/// Marks every pack that holds the chunk; condemned ones only if no other does.
-fn mark_chunk(
-    index: &ChunkIndex,
-    kind: ChunkKind,
-    id: &ChunkId,
-    marks: &mut Marks,
-) -> Result<(), RepoError> {
-    let mut packs = index.packs_of(id)?;
-    packs.retain(|pack| pack.kind == kind);
-    let kept = packs.iter().filter(|pack| pack.standing != Standing::Condemned);
-    let kept: Vec<_> = kept.map(|pack| pack.id).collect();
-    match (kept.is_empty(), packs.first()) {
-        (false, _) => marks.packs.extend(kept),
-        (true, Some(condemned)) => {
-            marks.packs.insert(condemned.id);
-        }
-        (true, None) => return Err(lost(kind, id)),
-    }
-    Ok(())
+/// Whether the pack may be relied on less than when points were walked.
+fn worse(walked: &State, now: &State, pack: &PackId) -> bool {
+    let condemned = now.ever_condemned.contains(pack) && !walked.ever_condemned.contains(pack);
+    let suspect = now.suspect.contains(pack) && !walked.suspect.contains(pack);
+    condemned || suspect
 }
-
-#[cfg(test)]
-mod tests;

@@ -339,11 +339,6 @@ impl ChunkIndex {
         Ok(places.iter().map(|place| self.located(place)).collect())
     }
 
-    /// The packs that hold the chunk, without a care for standing.
-    pub fn packs_of(&self, id: &ChunkId) -> Result<Vec<&KnownPack>, RepoError> {
-        Ok(self.places(id)?.iter().map(|place| self.pack(place)).collect())
-    }
-
     fn located(&self, place: &Place) -> Located {
         let pack = self.pack(place);
         let position = place.position();

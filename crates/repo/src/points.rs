@@ -239,6 +239,14 @@ impl Shared {
 
     /// Reads the manifest of a committed point.
     pub(crate) fn fetch_manifest(&self, point: &CommittedPoint) -> Result<Manifest, RepoError> {
+        self.fetch_manifest_sized(point).map(|(manifest, _)| manifest)
+    }
+
+    /// Reads the manifest of a committed point; and its size in the store, in bytes.
+    pub(crate) fn fetch_manifest_sized(
+        &self,
+        point: &CommittedPoint,
+    ) -> Result<(Manifest, u64), RepoError> {
         let name = names::manifest(&point.manifest);
         let bytes = self
             .store
@@ -247,7 +255,7 @@ impl Shared {
         let (manifest, hash) = Manifest::decode(&self.keys, point.manifest, point.id, &bytes)
             .map_err(|error| RepoError::damaged(Kind::Manifest, &name, &error))?;
         if hash == point.manifest_hash {
-            Ok(manifest)
+            Ok((manifest, bytes.len() as u64))
         } else {
             let reason = "it is not the one that was committed".to_owned();
             Err(RepoError::Damaged { kind: Kind::Manifest, name, reason })
