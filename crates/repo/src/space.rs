@@ -110,8 +110,8 @@ impl Repository {
     ///
     /// # Errors
     ///
-    /// [`RepoError::LogDamaged`], or damage of a live manifest or map page; [`RepoError::Cancelled`];
-    /// or the store failed.
+    /// [`RepoError::LogDamaged`], or damage of a live manifest or map page;
+    /// [`RepoError::Cancelled`]; or the store failed.
     pub fn space(&self, progress: &dyn Progress) -> Result<SpaceReport, RepoError> {
         let mut watched = Watched::new(progress);
         let mut owners = Vec::new();

@@ -25,15 +25,15 @@ pub enum Command {
     Init(init::Init),
     /// Store a disk image as a recovery point
     Backup(backup::Args),
-    /// List the recovery points, newest first
+    /// List the recovery points, newest first; `--space` also says what deleting each would free
     List(points::List),
     /// Restore the disks of a recovery point
     Restore(restore::Args),
     /// Check the repository; exit code 4 when damage is found
     Verify(verify::Args),
-    /// Delete what no recovery point needs any more
+    /// Give back the space that no recovery point needs any more
     Collect(care::Collect),
-    /// Say what the repository holds
+    /// Say what the repository holds, and what deleting points and collecting would free
     Stats(care::Stats),
     /// Say who may open the repository: key files, passphrases, recovery keys
     #[command(subcommand)]
@@ -48,11 +48,11 @@ impl Command {
         match self {
             Self::Init(args) => args.run(),
             Self::Backup(args) => args.run(watched),
-            Self::List(args) => args.run(),
+            Self::List(args) => args.run(watched),
             Self::Restore(args) => args.run(watched),
             Self::Verify(args) => args.run(watched),
-            Self::Collect(args) => args.run(),
-            Self::Stats(args) => args.run(),
+            Self::Collect(args) => args.run(watched),
+            Self::Stats(args) => args.run(watched),
             Self::Key(command) => command.run(),
             Self::Forget(args) => args.run(),
         }

@@ -1,7 +1,7 @@
 //! Repacks: writes what is needed of mostly dead packs into new ones.
 //!
 //! ```text
-//!  open(session) ─► new packs ─► their indexes ─► retire(adds them) ─► condemn(old) ─► fence(session)
+//!  open(session) ─► new packs ─► their indexes ─► retire(adds them) ─► condemn(old) ─► fence
 //! ```
 //!
 //! Wherever this is cut off, the old packs are as good as before, and the new ones are copies that
@@ -15,7 +15,7 @@ use format::index::IndexedPack;
 use format::log::Event;
 use format::pack::{Opener, PackBuilder, Segment};
 use format::seal::ChunkKind;
-use format::{FormatError, PackId, SessionId, names};
+use format::{FormatError, IndexId, PackId, SessionId, names};
 
 use super::indexes::IndexWriter;
 use super::refuse_unreadable;
@@ -145,19 +145,25 @@ impl Shared {
             Ok::<_, RepoError>(())
         })?;
         indexes.flush()?;
-        let added = indexes.added;
         repacked.bytes += indexes.bytes;
-        if !added.is_empty() {
-            self.append(&mut |state: &State| {
-                refuse_unreadable(state)?;
-                if !state.is_open(session) {
-                    return Err(RepoError::SessionOver { session });
-                }
-                let (packs, removed) = (Vec::new(), Vec::new());
-                Ok(Event::Retire { packs, removed, added: added.clone() })
-            })?;
-        }
+        self.make_known(session, &indexes.added)?;
         Ok(repacked)
+    }
+
+    /// Adds indexes to the log's.
+    fn make_known(&self, session: SessionId, added: &[IndexId]) -> Result<(), RepoError> {
+        if added.is_empty() {
+            return Ok(());
+        }
+        self.append(&mut |state: &State| {
+            refuse_unreadable(state)?;
+            // Once fenced, what it put may be gone.
+            if !state.is_open(session) {
+                return Err(RepoError::SessionOver { session });
+            }
+            let (packs, removed) = (Vec::new(), Vec::new());
+            Ok(Event::Retire { packs, removed, added: added.to_vec() })
+        })
     }
 }
 

@@ -225,6 +225,35 @@ fn files(directory: &Path) -> Vec<(usize, PathBuf)> {
 }
 
 #[test]
+fn what_deleting_a_point_frees_is_said_before_and_got_by_a_full_collection() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    place.backup("");
+    let mut changed = image(1);
+    changed[..300_000].copy_from_slice(&image(2)[..300_000]);
+    place.write("disk", &changed);
+    let second = place.backup("");
+    let quick = place.ok("list --repo r");
+    assert_eq!(quick[0].get("freesBytes"), None, "maps are not read unasked");
+    let list = place.ok("list --repo r --space");
+    let frees = list[0]["freesBytes"].as_u64().expect("a size");
+    assert!((300_000..400_000).contains(&frees), "{list}");
+    assert!(list[0]["uniqueBytes"].as_u64().is_some_and(|bytes| bytes >= 300_000), "{list}");
+    let before = place.ok("stats --repo r");
+    let alone = before["perPoint"].as_array().expect("a list").iter();
+    let alone = alone.filter(|point| point["point"] == json!(second)).collect::<Vec<_>>();
+    assert_eq!(alone[0]["freesBytes"], json!(frees));
+    assert_eq!(before["fullCollectFreesBytes"], json!(0));
+    place.ok(&format!("forget --repo r {second}"));
+    let collected = place.ok("collect --repo r --full --grace-hours 0");
+    assert_eq!((&collected["full"], &collected["laterBytes"]), (&json!(true), &json!(0)));
+    let after = place.ok("stats --repo r");
+    let size = |stats: &Value| stats["storedBytes"].as_u64().expect("a size");
+    let freed = size(&before) - size(&after);
+    assert!(freed.abs_diff(frees) < 4096, "said {frees}, got {freed}");
+}
+
+#[test]
 fn what_nobody_needs_is_collected() {
     let place = Place::new();
     place.write("disk", &image(1));
