@@ -260,6 +260,10 @@ fn busy_store() -> Arc<Memory> {
     store
 }
 
+fn commit(writer: repo::PointWriter) {
+    writer.commit(b"").expect("what it needs can be read");
+}
+
 /// Collects, and lets somebody else work in the middle of its `at`th call of the store; how many
 /// calls there were.
 fn collect_beside(other: Other, at: u64, options: CollectOptions, case: &str) -> u64 {
@@ -287,10 +291,7 @@ fn collect_beside(other: Other, at: u64, options: CollectOptions, case: &str) ->
         let (beside, grown) = (beside.clone(), grown.clone());
         move || match other {
             Other::Collects => drop(collect(&beside, options, Repacking::Full)),
-            Other::Commits => {
-                let writer = writer.lock().expect("no panic").take().expect("once");
-                writer.commit(b"").expect("what it needs can be read");
-            }
+            Other::Commits => commit(writer.lock().expect("no panic").take().expect("once")),
             Other::BacksUp => {
                 let changed = [Extent::new(MIB, 64 * KIB)];
                 changes(&beside, 11, 2, &mut grown.clone(), &changed).expect("a backup");
@@ -320,6 +321,8 @@ fn collect_beside(other: Other, at: u64, options: CollectOptions, case: &str) ->
     for _ in 0..2 {
         collect(&last, NOW, Repacking::Full);
     }
+    // A condemned pack that a point needs would stay for ever: that must not be what saves it.
+    assert_eq!(last.stats().expect("stats").condemned_bytes, 0, "{case}");
     for info in last.points().expect("points") {
         match info.id.get() {
             2 => assert_restores(&last, 2, &disk(18..24)),
