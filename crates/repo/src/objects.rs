@@ -143,6 +143,20 @@ pub trait ObjectStore: Send + Sync {
     /// The store failed.
     fn delete(&self, name: &str) -> Result<(), StoreError>;
 
+    /// Puts `bytes` in the place of the damaged object `name`, in one step: a reader finds the old
+    /// bytes or the new ones, whole. For repair alone: the new bytes must be those that the name
+    /// stands for since it was first put, and the damaged ones must have been kept elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] if there is nothing to replace. A store that cannot do it fails
+    /// with [`io::ErrorKind::Unsupported`].
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let _ = bytes;
+        let (name, source) = (name.to_owned(), io::ErrorKind::Unsupported.into());
+        Err(StoreError::Io { operation: "replace", name, source })
+    }
+
     /// Whether the store has room for data now. One that cannot tell says yes.
     ///
     /// # Errors
@@ -176,6 +190,10 @@ impl<S: ObjectStore + ?Sized> ObjectStore for std::sync::Arc<S> {
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         (**self).delete(name)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        (**self).replace(name, bytes)
     }
 
     fn takes_data(&self) -> Result<(), StoreError> {

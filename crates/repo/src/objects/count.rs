@@ -20,6 +20,8 @@ pub enum Operation {
     Size,
     /// [`ObjectStore::delete`].
     Delete,
+    /// [`ObjectStore::replace`].
+    Replace,
 }
 
 /// One request that succeeded.
@@ -115,6 +117,11 @@ impl<S: ObjectStore> ObjectStore for Counting<S> {
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         self.inner.delete(name)?;
         self.count(Operation::Delete, name, 0, Ok(()))
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.inner.replace(name, bytes)?;
+        self.count(Operation::Replace, name, bytes.len() as u64, Ok(()))
     }
 
     fn takes_data(&self) -> Result<(), StoreError> {

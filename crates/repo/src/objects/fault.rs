@@ -118,12 +118,14 @@ impl<S: ObjectStore, F: Fn(Attempt<'_>) -> Option<Mishap> + Send + Sync> Faulty<
                 act()
             }
             Some(Mishap::Torn) => {
-                if let Some(bytes) = bytes {
-                    self.inner.put(name, &bytes[..bytes.len() / 2])?;
+                match bytes.map(|bytes| &bytes[..bytes.len() / 2]) {
+                    Some(half) if operation == Operation::Put => self.inner.put(name, half)?,
+                    Some(half) => self.inner.replace(name, half)?,
+                    None => {}
                 }
                 Err(unavailable(io::ErrorKind::TimedOut))
             }
-            Some(Mishap::Full) if operation == Operation::Put => {
+            Some(Mishap::Full) if matches!(operation, Operation::Put | Operation::Replace) => {
                 Err(StoreError::Full { name: name.to_owned() })
             }
             Some(Mishap::DoneButFails) => act().and_then(|_| Err(failure())),
@@ -159,6 +161,10 @@ where
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         self.run(Operation::Delete, name, None, || self.inner.delete(name))
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.run(Operation::Replace, name, Some(bytes), || self.inner.replace(name, bytes))
     }
 
     fn takes_data(&self) -> Result<(), StoreError> {

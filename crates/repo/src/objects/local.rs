@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - An object appears whole or not at all: it is written and synced under `.tmp/`, then renamed
-//!   without replacing, then its directory is synced.
+//!   without replacing (a repair replaces), then its directory is synced.
 //! - Whoever writes a temporary file holds a lock on it (`flock`, gone with the process), so that
 //!   another process can tell debris from work in progress. The lock protects nothing else.
 //! - A full file system still allows what makes room: see [`reserve`].
@@ -108,16 +108,15 @@ impl LocalDir {
         }
     }
 
-    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    /// Publishes an object; `flags` say whether it may take another one's place.
+    fn publish(&self, path: &Path, bytes: &[u8], flags: RenameFlags) -> io::Result<()> {
         let directory = path.parent().expect("a name has a directory before it");
         let mut attempts = 0;
         loop {
             attempts += 1;
             let (temporary, lock) = self.write_temporary(bytes)?;
-            let renamed = make_directory(directory).and_then(|()| {
-                let replace = RenameFlags::NOREPLACE;
-                Ok(rustix::fs::renameat_with(CWD, &temporary, CWD, path, replace)?)
-            });
+            let renamed = make_directory(directory)
+                .and_then(|()| Ok(rustix::fs::renameat_with(CWD, &temporary, CWD, path, flags)?));
             drop(lock);
             let Err(error) = renamed else { return sync_directory(directory) };
             let _ = fs::remove_file(&temporary);
@@ -125,6 +124,30 @@ impl LocalDir {
             // the empty directory: both only ever once in a while.
             if error.kind() != io::ErrorKind::NotFound || attempts == PUT_ATTEMPTS {
                 return Err(error);
+            }
+        }
+    }
+
+    /// Publishes an object, with the room that its kind may claim.
+    fn write(
+        &self,
+        name: &str,
+        path: &Path,
+        bytes: &[u8],
+        flags: RenameFlags,
+    ) -> Result<(), StoreError> {
+        let claim = match name {
+            _ if name.starts_with(names::LOG) => Claim::All,
+            _ if name.starts_with(names::INDEXES) => Claim::Most,
+            _ => Claim::Nothing,
+        };
+        if claim == Claim::Nothing && !self.reserve.fill() {
+            return Err(StoreError::Full { name: name.to_owned() });
+        }
+        loop {
+            match self.publish(path, bytes, flags) {
+                Err(error) if is_full(&error) && self.reserve.give(claim, bytes.len() as u64) => {}
+                created => return created.map_err(|error| failed("write", name, error)),
             }
         }
     }
@@ -162,20 +185,7 @@ impl ObjectStore for LocalDir {
         if path.try_exists().map_err(|error| failed("look for", name, error))? {
             return Err(StoreError::AlreadyExists { name: name.to_owned() });
         }
-        let claim = match name {
-            _ if name.starts_with(names::LOG) => Claim::All,
-            _ if name.starts_with(names::INDEXES) => Claim::Most,
-            _ => Claim::Nothing,
-        };
-        if claim == Claim::Nothing && !self.reserve.fill() {
-            return Err(StoreError::Full { name: name.to_owned() });
-        }
-        loop {
-            match self.create(&path, bytes) {
-                Err(error) if is_full(&error) && self.reserve.give(claim, bytes.len() as u64) => {}
-                created => return created.map_err(|error| failed("write", name, error)),
-            }
-        }
+        self.write(name, &path, bytes, RenameFlags::NOREPLACE)
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>, StoreError> {
@@ -233,6 +243,12 @@ impl ObjectStore for LocalDir {
         }
         self.reserve.fill();
         Ok(())
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(name)?;
+        open_object(&path).map_err(|error| failed("replace", name, error))?;
+        self.write(name, &path, bytes, RenameFlags::empty())
     }
 
     fn takes_data(&self) -> Result<(), StoreError> {

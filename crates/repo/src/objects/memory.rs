@@ -80,6 +80,15 @@ impl ObjectStore for Memory {
         Ok(self.object(name)?.len() as u64)
     }
 
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        check_name(name)?;
+        match self.objects().get_mut(name) {
+            Some(object) => *object = bytes.into(),
+            None => return Err(StoreError::NotFound { name: name.to_owned() }),
+        }
+        Ok(())
+    }
+
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         check_name(name)?;
         self.objects().remove(name);

@@ -138,6 +138,11 @@ impl<S: ObjectStore> ObjectStore for Retrying<S> {
         self.ask(|_| self.inner.delete(name))
     }
 
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        // Twice is as good as once: the bytes are the same.
+        self.ask(|_| self.inner.replace(name, bytes))
+    }
+
     fn takes_data(&self) -> Result<(), StoreError> {
         self.inner.takes_data()
     }

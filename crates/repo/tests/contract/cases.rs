@@ -10,7 +10,7 @@ pub type Case = fn(&dyn ObjectStore);
 type Store<'a> = &'a dyn ObjectStore;
 
 /// All cases, by what they say.
-pub const CASES: [(&str, Case); 48] = [
+pub const CASES: [(&str, Case); 53] = [
     ("what was put is got", |store| keeps(store, "config", b"one")),
     ("an empty object", |store| keeps(store, "packs/aa/bb", b"")),
     ("an object of one byte", |store| keeps(store, "a", b"\0")),
@@ -58,6 +58,14 @@ pub const CASES: [(&str, Case); 48] = [
     ("many at once", many_at_once),
     ("a reader finds the whole or nothing", whole_or_nothing),
     ("an object outlives its neighbours", outlives_its_neighbours),
+    ("a damaged object is replaced", damaged_is_replaced),
+    ("what is not there is not replaced", nothing_is_not_replaced),
+    ("a replaced object has its name taken still", replaced_is_still_there),
+    ("a reader finds the damaged or the replaced", replaced_in_one_step),
+    ("bad names are not replaced", |store| {
+        let refused = store.replace("../a", b"x");
+        assert!(matches!(refused, Err(StoreError::BadName { .. })), "{refused:?}");
+    }),
     ("there is room for data", |store| store.takes_data().expect("room")),
 ];
 
@@ -405,4 +413,56 @@ pub fn check<S: ObjectStore>(mut make: impl FnMut() -> S) {
         eprintln!("case: {name}");
         case(&make());
     }
+}
+
+fn damaged_is_replaced(store: Store<'_>) {
+    for (old, new) in [(70_000, 70_000), (5, 100_000), (100_000, 0), (0, 10)] {
+        let name = format!("packs/aa/{old}");
+        put(store, &name, &vec![1; old]);
+        put(store, &format!("{name}-beside"), b"other");
+        store.replace(&name, &pattern(new)).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        assert!(get(store, &name) == pattern(new), "{name} has other bytes");
+        assert_eq!(store.size(&name).expect("it is there"), new as u64);
+        assert_eq!(get(store, &format!("{name}-beside")), b"other");
+    }
+    assert_eq!(names(store, "").len(), 8);
+}
+
+fn nothing_is_not_replaced(store: Store<'_>) {
+    missing(store.replace("packs/aa/01", b"x"));
+    put(store, "packs/aa/01", b"x");
+    missing(store.replace("packs/aa", b"x"));
+    missing(store.replace("packs/aa/02", b"x"));
+    store.delete("packs/aa/01").expect("it is there");
+    missing(store.replace("packs/aa/01", b"x"));
+    assert_eq!(names(store, ""), [""; 0]);
+}
+
+fn replaced_is_still_there(store: Store<'_>) {
+    put(store, "a/b", b"damaged");
+    store.replace("a/b", b"sound").expect("it is there");
+    let again = store.put("a/b", b"other");
+    assert!(matches!(again, Err(StoreError::AlreadyExists { .. })), "{again:?}");
+    store.replace("a/b", b"sound").expect("twice is as good as once");
+    assert_eq!(get(store, "a/b"), b"sound");
+    store.delete("a/b").expect("it is there");
+    put(store, "a/b", b"new");
+}
+
+fn replaced_in_one_step(store: Store<'_>) {
+    put(store, "a/b", &[1; 50_000]);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            loop {
+                let bytes = get(store, "a/b");
+                assert!(bytes == [1; 50_000] || bytes == [2; 80_000], "{} bytes", bytes.len());
+                if bytes[0] == 2 {
+                    return;
+                }
+            }
+        });
+        thread::sleep(std::time::Duration::from_millis(5));
+        store.replace("a/b", &[2; 80_000]).expect("it is there");
+        reader.join().expect("no panic");
+    });
 }

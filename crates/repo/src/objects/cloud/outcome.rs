@@ -27,7 +27,8 @@ pub(super) fn outcome(
     let unavailable =
         |kind| StoreError::Unavailable { operation, name: object.to_owned(), source: source(kind) };
     let is_put = operation == "write";
-    if is_put && has(&["QuotaExceeded", "StorageFull", "InsufficientStorage"]) {
+    let is_replace = operation == "replace";
+    if (is_put || is_replace) && has(&["QuotaExceeded", "StorageFull", "InsufficientStorage"]) {
         return StoreError::Full { name };
     }
     // The place itself is not there: that is no answer about an object.
@@ -41,6 +42,8 @@ pub(super) fn outcome(
     match status(&text) {
         Some(404) => StoreError::NotFound { name },
         Some(304 | 409 | 412) if is_put => StoreError::AlreadyExists { name },
+        // Somebody else has just repaired it, or it is gone: the next try will see.
+        Some(409 | 412) if is_replace => unavailable(io::ErrorKind::Other),
         Some(416) => StoreError::Range { name },
         Some(507) => StoreError::Full { name },
         Some(501) => failed(io::ErrorKind::Unsupported),
