@@ -14,10 +14,22 @@ pub const INDEXES: &str = "index/";
 pub const MANIFESTS: &str = "manifests/";
 /// What the names of log entries start with.
 pub const LOG: &str = "log/";
+/// What the names of damaged objects start with that a repair kept aside.
+pub const QUARANTINE: &str = "quarantine/";
 
 /// The name of a key slot.
 pub fn key_slot(slot: &[u8; 16]) -> String {
     format!("{KEYS}{}", hex(slot))
+}
+
+/// The id in the name of a key slot.
+pub fn parse_key_slot(name: &str) -> Option<[u8; 16]> {
+    unhex(name.strip_prefix(KEYS)?)
+}
+
+/// The name under which the object `name` is kept aside; `random` tells one case from another.
+pub fn quarantined(random: &[u8; 8], name: &str) -> String {
+    format!("{QUARANTINE}{}/{name}", hex(random))
 }
 
 /// The name of a pack.
@@ -73,6 +85,10 @@ mod tests {
         assert_eq!(parse_owned(PACKS, &pack(&id)), Some(id));
         assert_eq!(parse_owned(INDEXES, &index(&id)), Some(id));
         assert_eq!(parse_log_entry("log/00000000000000000042"), Some(42));
+        assert_eq!(parse_key_slot(&key_slot(&[0x5a; 16])), Some([0x5a; 16]));
+        let aside = quarantined(&[0xc0; 8], &pack(&id));
+        assert_eq!(aside, "quarantine/c0c0c0c0c0c0c0c0/packs/abababababababab/0102030405060708");
+        assert_eq!(parse_owned(PACKS, &aside), None);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub enum RepoError {
     /// The store holds a repository already.
     #[error("there is already a repository in this store")]
     AlreadyARepository,
+    /// Two stores that should hold one vault hold two.
+    #[error("the two stores hold different vaults")]
+    OtherVault,
     /// The key does not open the repository.
     #[error("the key does not open this repository")]
     WrongKey,

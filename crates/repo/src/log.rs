@@ -6,6 +6,8 @@
 //! An entry that cannot be read is remembered by its number. Reading goes on, because a damaged
 //! entry must cost no more than what it said; collecting and building on old data do not.
 
+use std::collections::BTreeSet;
+
 use format::header::TRAILER;
 use format::log::{CHECKPOINT_EVERY, Entry, Event};
 use format::seal::VaultKeys;
@@ -67,12 +69,29 @@ impl LogAccess<'_> {
                 && let Event::Checkpoint(checkpoint) = entry.event
             {
                 let state = State::from_checkpoint(*checkpoint);
-                return Ok(LogView { next: number + 1, last_hash: hash, state });
+                if !self.any_readable(&state.unreadable)? {
+                    return Ok(LogView { next: number + 1, last_hash: hash, state });
+                }
+                // An entry was repaired since: what it says is missing from this checkpoint.
+            } else {
+                tracing::warn!(
+                    number,
+                    "a checkpoint of the log cannot be read; an older one serves"
+                );
             }
-            tracing::warn!(number, "a checkpoint of the log cannot be read; an older one serves");
             number -= CHECKPOINT_EVERY;
         }
         Ok(LogView { next: 1, ..LogView::default() })
+    }
+
+    /// Whether one of these entries can be read now.
+    fn any_readable(&self, numbers: &BTreeSet<u64>) -> Result<bool, RepoError> {
+        for number in numbers {
+            if matches!(self.fetch(*number)?, Found::Entry(..)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Reads on to the end of the log.

@@ -172,7 +172,7 @@ impl Repository {
         Self::with_keys(store, keys, environment)
     }
 
-    fn with_keys(
+    pub(crate) fn with_keys(
         store: Arc<dyn ObjectStore>,
         keys: VaultKeys,
         environment: Environment,

@@ -1,9 +1,11 @@
 //! How much a repository holds.
 
+use format::names;
 use format::seal::ChunkKind;
 
 use crate::error::RepoError;
 use crate::index::Standing;
+use crate::objects::ObjectStore;
 use crate::repository::Repository;
 
 /// How much a repository holds. Sizes in bytes.
@@ -25,6 +27,10 @@ pub struct RepoStats {
     pub condemned_bytes: u64,
     /// Sessions that are not over.
     pub open_sessions: u64,
+    /// Damaged objects that repairs kept aside. Nothing deletes them but people.
+    pub quarantined_objects: u64,
+    /// Their sizes.
+    pub quarantined_bytes: u64,
 }
 
 impl Repository {
@@ -60,6 +66,10 @@ impl Repository {
                 }
             }
         });
+        for object in self.shared.store.list(names::QUARANTINE)? {
+            stats.quarantined_objects += 1;
+            stats.quarantined_bytes += object.size;
+        }
         Ok(stats)
     }
 }

@@ -1,21 +1,25 @@
 //! Finds damage, and says which points it hits.
 //!
 //! Structure is always checked: configuration, key slots, log, indexes, manifests, every map page,
-//! and that every pack a point needs is there and whole in size. With `read_data`, packs are read
-//! too: their clear hash, their table, every segment and every chunk id.
+//! that every pack a point needs is there and whole in size, and that the log knows every session
+//! that left objects: one that it does not know shows that its newest entries were removed. With
+//! `read_data`, packs are read too: their clear hash, their table, every segment and every chunk
+//! id.
 //!
 //! A damaged pack hits a point only if the point needs one of the damaged segments, and no other
 //! pack holds the same chunks.
 
+mod frame;
 mod packs;
 mod walk;
 
+pub use self::frame::{LogHead, NotALogHead};
+pub(crate) use self::frame::{check_slot, check_slot_name};
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use format::config::Config;
-use format::keyslot::Slot;
 use format::log::Event;
-use format::{FormatError, Kind, PackId, log as log_encoding, names};
+use format::{FormatError, Kind, PackId};
 use model::point::PointId;
 
 use crate::error::RepoError;
@@ -63,11 +67,13 @@ pub struct VerifyReport {
     pub packs_read: u64,
     /// Sizes of the packs read.
     pub bytes_read: u64,
+    /// Where the log ended, for a witness outside the store.
+    pub log_head: Option<LogHead>,
 }
 
 /// What was found so far.
 #[derive(Default)]
-struct Findings {
+pub(crate) struct Findings {
     objects: BTreeMap<String, Finding>,
     /// Packs of which nothing can be read.
     packs: BTreeSet<PackId>,
@@ -85,6 +91,13 @@ impl Findings {
     fn add(&mut self, kind: Kind, name: &str, reason: &str) {
         let finding = || Finding { kind, reason: reason.to_owned(), points: BTreeSet::new() };
         self.objects.entry(name.to_owned()).or_insert_with(finding);
+    }
+
+    /// Says that these points cannot be restored because of the object.
+    fn hit(&mut self, name: &str, points: &[PointId]) {
+        if let Some(finding) = self.objects.get_mut(name) {
+            finding.points.extend(points);
+        }
     }
 
     /// Takes damage in; passes every other error on.
@@ -112,11 +125,15 @@ impl Repository {
         progress: &dyn Progress,
     ) -> Result<VerifyReport, RepoError> {
         let shared = &self.shared;
+        // Before the log is read: a session is in the log before its first object is in the store.
+        let written = shared.written()?;
         shared.refresh()?;
         let mut findings = Findings::default();
         let mut report = VerifyReport::default();
         shared.verify_clear(&mut findings)?;
-        report.log_entries = shared.verify_log(&mut findings)?;
+        let log = shared.verify_log(&mut findings)?;
+        (report.log_entries, report.log_head) = (log.entries, log.head);
+        log.find_strangers(&written, &mut findings);
         for index in shared.state(|state| state.indexes.clone()) {
             if let Err(error) = shared.fetch_index(index) {
                 // A collector may have replaced it meanwhile.
@@ -148,69 +165,6 @@ impl Repository {
 }
 
 impl Shared {
-    /// Configuration and key slots. All points need them, but this process can do without.
-    fn verify_clear(&self, findings: &mut Findings) -> Result<(), RepoError> {
-        let config = self.get(Kind::Config, names::CONFIG).and_then(|bytes| {
-            Config::decode(&bytes)
-                .and_then(|(_, proof)| proof.check(&self.keys))
-                .map_err(|error| RepoError::damaged(Kind::Config, names::CONFIG, &error))
-        });
-        let mut all_need = |error| {
-            findings.take(error)?;
-            let points = self.state(|state| state.points.keys().copied().collect::<Vec<_>>());
-            for finding in findings.objects.values_mut() {
-                finding.points.extend(&points);
-            }
-            Ok::<_, RepoError>(())
-        };
-        config.or_else(&mut all_need)?;
-        let slots = self.store.list(names::KEYS)?;
-        for slot in &slots {
-            let decoded = self.get(Kind::KeySlot, &slot.name).and_then(|bytes| {
-                let slot_error = |error| RepoError::damaged(Kind::KeySlot, &slot.name, &error);
-                Slot::decode(&bytes).map(drop).map_err(slot_error)
-            });
-            decoded.or_else(&mut all_need)?;
-        }
-        if slots.is_empty() {
-            let (kind, name) = (Kind::KeySlot, names::KEYS.to_owned());
-            all_need(RepoError::Damaged { kind, name, reason: "there is none".to_owned() })?;
-        }
-        Ok(())
-    }
-
-    fn get(&self, kind: Kind, name: &str) -> Result<Vec<u8>, RepoError> {
-        self.store.get(name).map_err(|error| RepoError::unreadable(kind, name, error))
-    }
-
-    /// Every entry of the log; how many there are.
-    fn verify_log(&self, findings: &mut Findings) -> Result<u64, RepoError> {
-        let end = self.next_entry();
-        let mut before = None;
-        for number in 1..end {
-            let name = names::log_entry(number);
-            let decoded = self.get(Kind::LogEntry, &name).and_then(|bytes| {
-                log_encoding::decode(&self.keys, number, &bytes)
-                    .map_err(|error| RepoError::damaged(Kind::LogEntry, &name, &error))
-            });
-            let hash = match decoded {
-                Ok((entry, hash)) => {
-                    if before.is_some_and(|before| !entry.follows(&before)) {
-                        let reason = "it does not follow the entry before it";
-                        findings.add(Kind::LogEntry, &name, reason);
-                    }
-                    Some(hash)
-                }
-                Err(error) => {
-                    findings.take(error)?;
-                    None
-                }
-            };
-            before = hash;
-        }
-        Ok(end - 1)
-    }
-
     /// Says in the log which packs are damaged.
     fn record(&self, findings: &Findings) -> Result<(), RepoError> {
         let segments = findings.segments.iter().map(|(pack, _)| *pack);

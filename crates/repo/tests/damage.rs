@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use format::Kind;
@@ -53,7 +53,7 @@ fn copied(store: &Memory) -> Arc<Memory> {
 
 #[derive(Debug, Clone, Copy)]
 enum Damage {
-    /// One bit, at this many thousandths of the object.
+    /// One bit: the one of this number, counted round and round.
     Flip(usize),
     /// Cut to this many thousandths.
     Truncate(usize),
@@ -62,20 +62,29 @@ enum Damage {
     Swap,
 }
 
-fn all_damage() -> Vec<Damage> {
-    let step = if support::long() { 10 } else { 60 };
-    let flips = (0..1000).step_by(step).map(Damage::Flip);
+/// Flips of random bits, in turn in all objects of a kind.
+fn flips() -> impl Iterator<Item = Damage> {
+    let count = if support::long() { 1000 } else { 50 };
+    let random = noise(4, count * 8);
+    let number = move |at: usize| {
+        u64::from_le_bytes(random[at * 8..at * 8 + 8].try_into().expect("eight bytes")) as usize
+    };
+    (0..count).map(move |at| Damage::Flip(number(at)))
+}
+
+/// What is done to every object.
+fn others() -> impl Iterator<Item = Damage> {
     let cuts = [0, 10, 500, 900, 999].map(Damage::Truncate);
-    flips.chain(cuts).chain([Damage::Delete, Damage::Swap]).collect()
+    cuts.into_iter().chain([Damage::Delete, Damage::Swap])
 }
 
 /// Damages an object; `false` if that kind of damage does not apply.
 fn apply(store: &Memory, name: &str, damage: Damage, another: Option<&str>) -> bool {
     let mut bytes = store.get(name).expect("it is there");
     match damage {
-        Damage::Flip(part) => {
-            let place = bytes.len() * part / 1000;
-            bytes[place] ^= 1 << (part / 10 % 8);
+        Damage::Flip(number) => {
+            let place = number / 8 % bytes.len();
+            bytes[place] ^= 1 << (number % 8);
         }
         Damage::Truncate(part) => bytes.truncate(bytes.len() * part / 1000),
         Damage::Delete => {
@@ -170,19 +179,25 @@ fn check_kind(kind: Kind, prefix: &str) {
     assert!(!of_kind.is_empty(), "there is no {kind}");
     // The newest log entry could be missing without a trace: only the ledger knows better.
     let newest = of_kind.last().cloned().filter(|_| kind == Kind::LogEntry);
-    for name in &of_kind {
+    let may: BTreeMap<_, _> =
+        of_kind.iter().map(|name| (name.clone(), may_need(&vault, kind, name))).collect();
+    let mut tried = 0;
+    let mut try_one = |name: &String, damage: Damage| {
         let another = of_kind.iter().find(|other| *other != name).map(String::as_str);
-        let may = may_need(&vault, kind, name);
-        let all = all_damage();
-        // Every place is tried on one object of a kind, a few on each of the others.
-        let some = if *name == of_kind[0] { 1 } else { 17 };
-        for (number, damage) in all.into_iter().enumerate() {
-            let last = Some(name) == newest.as_ref() && matches!(damage, Damage::Delete);
-            if !last && (number % some == 0 || !matches!(damage, Damage::Flip(_))) {
-                check(&vault, name, damage, another, &may);
-            }
+        let last = Some(name) == newest.as_ref() && matches!(damage, Damage::Delete);
+        let alone = another.is_none() && matches!(damage, Damage::Swap);
+        if !last && !alone {
+            check(&vault, name, damage, another, &may[name]);
+            tried += 1;
         }
+    };
+    for name in &of_kind {
+        others().for_each(|damage| try_one(name, damage));
     }
+    for (name, damage) in of_kind.iter().cycle().zip(flips()) {
+        try_one(name, damage);
+    }
+    eprintln!("{kind}: {tried} damages, all found");
 }
 
 #[test]
@@ -240,7 +255,7 @@ fn damage_that_is_known_is_no_deduplication_hit_and_a_full_backup_heals() {
         World::new(Arc::clone(&vault.store) as Arc<dyn ObjectStore>, 9).open().expect("sound");
     let packs = names(vault.store.as_ref(), object_names::PACKS);
     for name in packs.iter().filter(|name| kind_of(&vault.store, name) == Some(Kind::DataPack)) {
-        apply(&vault.store, name, Damage::Flip(300), None);
+        apply(&vault.store, name, Damage::Flip(800_000), None);
     }
     let options = VerifyOptions { read_data: Some(100), record: true };
     let report = repo.verify(&options, &NoProgress).expect("damage is not an error");

@@ -203,7 +203,10 @@ pub(crate) fn unlock(
         let name = object.name;
         let opened = read(store, &name).and_then(|slot| match slot.kind {
             SlotKind::Other(kind) => Err(RepoError::UnknownKeySlot { name: name.clone(), kind }),
-            _ => open_slot(&slot, vault, proof, key),
+            _ => open_slot(&slot, vault, proof, key).map_err(|wrong| {
+                // Under the name of one slot lies another: the one that is gone may be the right.
+                crate::verify::check_slot_name(&name, vault, &slot).err().unwrap_or(wrong)
+            }),
         });
         match opened {
             Ok(master) => return Ok(Opened { master, slot: name }),
