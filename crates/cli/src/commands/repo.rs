@@ -8,12 +8,15 @@ use crate::output::Reply;
 
 mod backup;
 mod care;
+mod copy;
 mod faults;
 mod init;
 mod key;
 mod place;
 mod points;
+mod repair;
 mod restore;
+mod scrub;
 mod secrets;
 mod verify;
 mod watch;
@@ -31,6 +34,12 @@ pub enum Command {
     Restore(restore::Args),
     /// Check the repository; exit code 4 when damage is found
     Verify(verify::Args),
+    /// Check every object without a key; exit code 4 when damage is found
+    Scrub(scrub::Args),
+    /// Copy a repository verbatim to a second store, without a key
+    Copy(copy::Args),
+    /// Bring damaged objects back from a copy; exit code 4 when damage is left
+    Repair(repair::Args),
     /// Give back the space that no recovery point needs any more
     Collect(care::Collect),
     /// Say what the repository holds, and what deleting points and collecting would free
@@ -51,6 +60,9 @@ impl Command {
             Self::List(args) => args.run(watched),
             Self::Restore(args) => args.run(watched),
             Self::Verify(args) => args.run(watched),
+            Self::Scrub(args) => args.run(watched),
+            Self::Copy(args) => args.run(watched),
+            Self::Repair(args) => args.run(watched),
             Self::Collect(args) => args.run(watched),
             Self::Stats(args) => args.run(watched),
             Self::Key(command) => command.run(),

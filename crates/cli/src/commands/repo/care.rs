@@ -50,6 +50,8 @@ impl Stats {
             "collectFreesBytes": space.collect_frees_bytes,
             "fullCollectFreesBytes": space.full_frees_bytes,
             "openSessions": stats.open_sessions,
+            "quarantinedObjects": stats.quarantined_objects,
+            "quarantinedBytes": stats.quarantined_bytes,
             "perPoint": space.points.iter().map(point).collect::<Vec<_>>(),
         });
         let mut human = facts(&[
@@ -64,6 +66,7 @@ impl Stats {
             ("Packs", stats.packs.to_string()),
             ("Chunks", stats.chunks.to_string()),
             ("Open sessions", stats.open_sessions.to_string()),
+            ("In quarantine", text::bytes(stats.quarantined_bytes)),
         ]);
         if !space.points.is_empty() {
             let columns = [

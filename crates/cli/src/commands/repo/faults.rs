@@ -72,6 +72,14 @@ pub fn of_repository(error: &RepoError) -> Failure {
                 "Use it as it is, or name another place with --repo.",
             );
         }
+        RepoError::OtherVault => {
+            return Failure::new(
+                "OtherVault",
+                message,
+                "Only a verbatim copy of a repository can mend it or be brought up to date.",
+                "Name the store that `holdfast repo copy` filled from this repository.",
+            );
+        }
         RepoError::KeySlotInUse { .. } => {
             return Failure::new(
                 "KeySlotInUse",

@@ -134,6 +134,39 @@ impl fmt::Display for Location {
     }
 }
 
+impl Location {
+    /// The store. A directory is made if it is missing, a bucket or container is not.
+    pub fn store(&self) -> Result<Arc<dyn ObjectStore>, Failure> {
+        Ok(match self {
+            Location::Directory(path) => Arc::new(LocalDir::open(path).or_failure()?),
+            Location::Cloud(place) => {
+                // Credentials and endpoints: never from the command line, which others can read.
+                let text = |value: OsString| value.into_string().ok();
+                let environment = std::env::vars_os()
+                    .filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+                let cloud = Cloud::new(place, environment).or_failure()?;
+                Arc::new(Retrying::new(cloud, Patience::default(), Arc::new(SystemSeed)))
+            }
+        })
+    }
+
+    /// The store, which must be there.
+    pub fn existing_store(&self) -> Result<Arc<dyn ObjectStore>, Failure> {
+        self.must_be_there()?;
+        self.store()
+    }
+
+    fn must_be_there(&self) -> Result<(), Failure> {
+        if let Self::Directory(path) = self
+            && !path.is_dir()
+        {
+            let message = format!("There is no directory {}.", path.display());
+            return Err(Failure::not_found(message));
+        }
+        Ok(())
+    }
+}
+
 impl Place {
     /// The key file: beside the repository, never in it, unless one is named. Whoever copies or
     /// loses the store must not copy or lose the key with it.
@@ -184,17 +217,7 @@ impl Place {
 
     /// The store. A directory is made if it is missing, a bucket or container is not.
     pub fn store(&self) -> Result<Arc<dyn ObjectStore>, Failure> {
-        Ok(match &self.repo {
-            Location::Directory(path) => Arc::new(LocalDir::open(path).or_failure()?),
-            Location::Cloud(place) => {
-                // Credentials and endpoints: never from the command line, which others can read.
-                let text = |value: OsString| value.into_string().ok();
-                let environment = std::env::vars_os()
-                    .filter_map(|(name, value)| Some((text(name)?, text(value)?)));
-                let cloud = Cloud::new(place, environment).or_failure()?;
-                Arc::new(Retrying::new(cloud, Patience::default(), Arc::new(SystemSeed)))
-            }
-        })
+        self.repo.store()
     }
 
     /// The repository, which must be there.
@@ -207,13 +230,7 @@ impl Place {
 
     /// Refuses a directory that is not there: opening the store would make it.
     pub fn must_be_there(&self) -> Result<(), Failure> {
-        if let Location::Directory(path) = &self.repo
-            && !path.is_dir()
-        {
-            let message = format!("There is no directory {}.", path.display());
-            return Err(Failure::not_found(message));
-        }
-        Ok(())
+        self.repo.must_be_there()
     }
 }
 

@@ -208,6 +208,69 @@ fn damage_is_found_and_has_its_exit_code() {
     assert_eq!(files(place.dir.path()).iter().filter(|(_, p)| is_part(p)).count(), 0);
 }
 
+#[test]
+fn damage_is_found_without_a_key_and_comes_back_from_a_copy() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let id = place.backup("");
+    let copied = place.ok("copy --repo r --to @second");
+    let second = place.path("second");
+    // Beside the objects lies what the store keeps back for a full disk: names with a dot.
+    let is_object = |path: &Path| {
+        let name = path.strip_prefix(&second).expect("inside");
+        !name.iter().any(|part| part.as_encoded_bytes().starts_with(b"."))
+    };
+    let copies = files(&second).iter().filter(|(_, path)| is_object(path)).count();
+    assert_eq!(copied["copiedObjects"], json!(copies));
+    let again = place.ok("copy --repo r --to @second");
+    assert_eq!(
+        (&again["copiedObjects"], &again["presentObjects"]),
+        (&json!(0), &copied["copiedObjects"])
+    );
+    let (size, pack) =
+        files(&place.path("r/packs")).into_iter().max_by_key(|(size, _)| *size).expect("packs");
+    let sound = fs::read(&pack).expect("reads");
+    let mut bytes = sound.clone();
+    bytes[size / 2] ^= 1;
+    fs::write(&pack, bytes).expect("writes");
+    fs::rename(place.path("r.key"), place.path("away.key")).expect("moves");
+    let (exit, report) = place.run("scrub --repo r");
+    assert_eq!(exit, Exit::Damaged);
+    let name = pack.strip_prefix(place.path("r")).expect("inside").to_str().expect("a name");
+    assert_eq!(report["damaged"][0]["name"], json!(name));
+    assert_eq!(place.ok("scrub --repo @second")["damaged"], json!([]));
+    fs::rename(place.path("away.key"), place.path("r.key")).expect("moves");
+
+    let (exit, dry) = place.run("repair --repo r --from @second --dry-run");
+    assert_eq!((exit, &dry["repaired"][0]["name"]), (Exit::Damaged, &json!(name)), "{dry}");
+    let repaired = place.ok("repair --repo r --from @second");
+    let kept = repaired["repaired"][0]["quarantined"].as_str().expect("kept");
+    assert!(place.path("r").join(kept).exists() && kept.starts_with("quarantine/"), "{kept}");
+    assert_eq!(fs::read(&pack).expect("reads"), sound);
+    assert_eq!(place.ok("stats --repo r")["quarantinedObjects"], json!(1));
+    place.ok(&format!("restore --repo r {id} @out"));
+    assert_eq!(place.read("out"), image(1));
+    place.ok("init --repo @other --key-file @other.key");
+    place.fails("repair --repo r --from @other", Exit::Failed, "OtherVault");
+    place.fails("copy --repo r --to @other", Exit::Failed, "OtherVault");
+    place.fails("scrub --repo @nowhere", Exit::NotFound, "ResourceNotFound");
+}
+
+#[test]
+fn a_witness_outside_sees_that_the_log_lost_its_end() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    place.backup("");
+    let head = place.ok("verify --repo r")["logHead"].as_str().expect("an entry").to_owned();
+    place.ok(&format!("verify --repo r --log-head {head}"));
+    let entries = files(&place.path("r/log"));
+    let last = entries.into_iter().map(|(_, path)| path).max().expect("entries");
+    fs::remove_file(last).expect("removes");
+    place.ok("verify --repo r");
+    let (exit, report) = place.run(&format!("verify --repo r --log-head {head}"));
+    assert_eq!((exit, &report["damaged"][0]["kind"]), (Exit::Damaged, &json!("log entry")));
+}
+
 fn is_part(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "part")
 }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use model::point::PointId;
-use repo::{DamagedObject, VerifyOptions};
+use repo::{DamagedObject, LogHead, RepoError, VerifyOptions};
 use serde_json::{Value, json};
 
 use super::faults::OrFailure;
@@ -31,6 +31,10 @@ pub struct Args {
     /// Write what is found into the repository's log, so that no backup builds on it
     #[arg(long)]
     record: bool,
+    /// The log must still have this newest entry of an earlier run, kept outside the store: that
+    /// alone shows whether entries were removed since
+    #[arg(long, value_name = "NUMBER:HASH")]
+    log_head: Option<LogHead>,
 }
 
 /// A share of the packs, in percent, from 1 to 100.
@@ -60,13 +64,23 @@ impl Args {
         let watch = Watch::new("verify", watched)?;
         let verified = repository.verify(&options, &watch).or_failure();
         watch.done();
-        let report = verified?;
+        let mut report = verified?;
+        if let Some(head) = self.log_head {
+            match repository.check_log_head(&head) {
+                Err(RepoError::Damaged { kind, name, reason }) => {
+                    report.damaged.push(DamagedObject { kind, name, reason, points: Vec::new() });
+                }
+                checked => checked.or_failure()?,
+            }
+        }
+        let head = report.log_head.map(|head| head.to_string());
         let points: Vec<String> = report.points_hit.iter().map(PointId::to_string).collect();
         let document = json!({
             "damaged": report.damaged.iter().map(damaged).collect::<Value>(),
             "pointsHit": points,
             "pointsChecked": report.points_checked,
             "logEntries": report.log_entries,
+            "logHead": head,
             "packsKnown": report.packs_known,
             "packsRead": report.packs_read,
             "bytesRead": report.bytes_read,
@@ -75,6 +89,7 @@ impl Args {
             ("Points checked", report.points_checked.to_string()),
             ("Packs read", format!("{} of {}", report.packs_read, report.packs_known)),
             ("Bytes read", text::bytes(report.bytes_read)),
+            ("Newest log entry", head.unwrap_or_default()),
             ("Points hit", points.join(", ")),
         ]);
         let lines: Vec<String> = report.damaged.iter().map(line).collect();
@@ -90,11 +105,11 @@ impl Args {
     }
 }
 
-fn points(object: &DamagedObject) -> Vec<String> {
+pub(super) fn points(object: &DamagedObject) -> Vec<String> {
     object.points.iter().map(PointId::to_string).collect()
 }
 
-fn damaged(object: &DamagedObject) -> Value {
+pub(super) fn damaged(object: &DamagedObject) -> Value {
     json!({
         "kind": object.kind.to_string(),
         "name": object.name,
@@ -103,7 +118,7 @@ fn damaged(object: &DamagedObject) -> Value {
     })
 }
 
-fn line(object: &DamagedObject) -> String {
+pub(super) fn line(object: &DamagedObject) -> String {
     let needed = match points(object) {
         none if none.is_empty() => "no point needs it".to_owned(),
         points => format!("needed by {}", points.join(", ")),
