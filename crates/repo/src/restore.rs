@@ -86,7 +86,8 @@ impl Repository {
 
         let map = MapReader::new(Arc::clone(&self.shared), disk.root, disk.size);
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let count = processors.min(WORKERS_MAX);
+        // One more than there are processors, because they also wait for the store and the target.
+        let count = WORKERS_MAX.min(processors + 1);
         thread::scope(|scope| {
             let (jobs, todo) = crossbeam_channel::unbounded();
             let (done, results) = crossbeam_channel::unbounded();

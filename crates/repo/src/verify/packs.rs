@@ -5,7 +5,8 @@ use std::thread;
 
 use format::header;
 use format::index::IndexedPack;
-use format::pack::{self, Opener, TAIL};
+use format::pack::{self, Opener, Segment, TAIL};
+use format::seal::ChunkKind;
 use format::{FormatError, PackId, names};
 
 use super::{Findings, VerifyReport, not_got, told};
@@ -138,17 +139,31 @@ impl Shared {
         if let Err(FormatError::Version { version }) = frame {
             return Err(RepoError::UnsupportedVersion { name, version });
         }
-        let segments = match &frame {
-            Ok(indexed) => LocatedSegment::all_of(indexed),
-            // Its own table tells nothing; an index object may.
-            Err(error) => match self.segments(known) {
-                Err(lost) if lost.is_damage() => {
-                    checked.reason = Some(told(error));
-                    checked.whole = true;
-                    return Ok(checked);
-                }
-                segments => segments?,
-            },
+        match frame {
+            Ok(indexed) => self.check_segments(&indexed, &bytes, opener, &mut checked),
+            Err(error) => {
+                checked.reason = Some(told(&error));
+                self.find_segments(known, &bytes, opener, &mut checked)?;
+            }
+        }
+        Ok(checked)
+    }
+
+    /// Which segments are good where the pack does not tell any more where they are, but the index
+    /// does.
+    fn find_segments(
+        &self,
+        known: &KnownPack,
+        bytes: &[u8],
+        opener: &mut Opener,
+        checked: &mut Checked,
+    ) -> Result<(), RepoError> {
+        let segments = match self.segments(known) {
+            Err(lost) if lost.is_damage() => {
+                checked.whole = true;
+                return Ok(());
+            }
+            segments => segments?,
         };
         let key = self.keys.object(known.kind.pack(), known.id.0, 0);
         for place in segments {
@@ -156,18 +171,11 @@ impl Shared {
             let opened = bytes.get(range).ok_or(FormatError::Length).and_then(|sealed| {
                 opener.open(&key, place.number, place.codec, sealed, place.plain as usize)
             });
-            if let Err(error) = opened {
-                checked.reason.get_or_insert_with(|| told(&error));
+            if opened.is_err() {
                 checked.segments.push(place.number);
             }
         }
-        match frame {
-            Err(error) => {
-                checked.reason.get_or_insert_with(|| told(&error));
-            }
-            Ok(indexed) => self.check_chunks(&indexed, &bytes, opener, &mut checked),
-        }
-        Ok(checked)
+        Ok(())
     }
 
     /// The clear hash, the header and the table.
@@ -185,8 +193,8 @@ impl Shared {
         Ok(IndexedPack { id, kind, size, table })
     }
 
-    /// Every chunk id.
-    fn check_chunks(
+    /// Opens every segment, once, and computes every chunk id.
+    fn check_segments(
         &self,
         pack: &IndexedPack,
         bytes: &[u8],
@@ -197,16 +205,27 @@ impl Shared {
         for (number, (place, segment)) in (0..).zip(pack.table.places()) {
             let sealed = &bytes[place.start as usize..place.end as usize];
             let plain = opener.open(&key, number, segment.codec, sealed, segment.plain as usize);
-            let Ok(mut rest) = plain else { continue };
-            for (id, size) in &segment.chunks {
-                let (chunk, behind) = rest.split_at(*size as usize);
-                rest = behind;
-                if self.keys.chunk_id(pack.kind, chunk) != *id {
-                    checked.reason.get_or_insert_with(|| "a chunk has another id".to_owned());
-                    checked.segments.push(number);
-                    break;
-                }
+            let reason = match plain {
+                Err(error) => Some(told(&error)),
+                Ok(plain) => self.wrong_chunk(pack.kind, segment, plain),
+            };
+            if let Some(reason) = reason {
+                checked.reason.get_or_insert(reason);
+                checked.segments.push(number);
             }
         }
+    }
+
+    /// Why a segment's text does not hold the chunks that it should, if so.
+    fn wrong_chunk(&self, kind: ChunkKind, segment: &Segment, plain: &[u8]) -> Option<String> {
+        let mut rest = plain;
+        for (id, size) in &segment.chunks {
+            let (chunk, behind) = rest.split_at(*size as usize);
+            rest = behind;
+            if self.keys.chunk_id(kind, chunk) != *id {
+                return Some("a chunk has another id".to_owned());
+            }
+        }
+        None
     }
 }
