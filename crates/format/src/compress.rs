@@ -102,10 +102,13 @@ impl Decompressor {
         size: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        out.clear();
         match codec {
-            Codec::Plain => out.extend_from_slice(text),
+            Codec::Plain => {
+                out.clear();
+                out.extend_from_slice(text);
+            }
             Codec::Zstd => {
+                // What an earlier text left is overwritten: only growth costs zeros.
                 out.resize(size, 0);
                 let written = self.context.decompress_to_buffer(text, out.as_mut_slice());
                 out.truncate(written.map_err(|_| FormatError::Compression)?);

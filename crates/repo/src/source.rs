@@ -6,12 +6,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use model::units::{Extent, MIB};
+use model::units::{Extent, KIB};
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
-/// Bytes read from a file at once.
-const READ: u64 = MIB;
+/// Bytes read from a file at once: few enough to be in a cache when they are looked at.
+const READ: u64 = 256 * KIB;
 
 /// The repository wants no more data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

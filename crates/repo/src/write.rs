@@ -10,7 +10,9 @@
 //! Write order: data packs → map packs → index → manifest → log entry.
 
 mod disk;
+mod hasher;
 mod heal;
+mod intake;
 mod stow;
 mod uploader;
 mod window;
@@ -153,6 +155,14 @@ impl PointWriter {
     /// The session it writes in.
     pub const fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// Puts packs from now on without opening, decompressing and comparing them first.
+    ///
+    /// Saves a seventh of a full backup's processor time, and lets a fault of memory, processor or
+    /// program between reading and putting pass unseen until somebody verifies the repository.
+    pub fn skip_verification(&mut self) {
+        self.stow.verify = false;
     }
 
     /// Writes one disk.

@@ -11,7 +11,7 @@ use format::{FormatError, PackId, names};
 
 use super::{Findings, VerifyReport, not_got, told};
 use crate::error::RepoError;
-use crate::index::{KnownPack, LocatedSegment, Standing};
+use crate::index::{KnownPack, Standing};
 use crate::progress::{Flow, Progress, Transfer};
 use crate::repository::Shared;
 

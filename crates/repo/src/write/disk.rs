@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use format::chunker::Chunker;
 use model::units::{BLOCK, Extent, MIB};
 
+use super::intake::{Outcome, Ticket};
 use super::stow::Stow;
 use super::window::{Planner, Window};
 use crate::error::RepoError;
@@ -22,6 +23,15 @@ const BATCH_WINDOWS: usize = 64;
 /// Windows are added to a batch until it has so many blocks.
 const BATCH_BLOCKS: u64 = 64 * MIB / BLOCK;
 
+/// A chunk whose id may not be known yet.
+struct ClosedChunk {
+    /// Where it begins, in blocks.
+    block: u64,
+    /// Its size, in bytes.
+    size: u64,
+    ticket: Ticket,
+}
+
 /// A window that is being read.
 struct Running {
     window: Window,
@@ -34,7 +44,8 @@ struct Running {
     open_start: u64,
     /// The open chunk's bytes, while another window is fed.
     aside: Vec<u8>,
-    entries: VecDeque<MapEntry>,
+    /// Chunks that the map does not know yet.
+    chunks: VecDeque<ClosedChunk>,
     begun: bool,
     /// Where it ended, in blocks.
     ended: Option<u64>,
@@ -143,7 +154,7 @@ impl<'a> DiskRun<'a> {
                 partial: Vec::new(),
                 open_start: window.start,
                 aside: Vec::new(),
-                entries: VecDeque::new(),
+                chunks: VecDeque::new(),
                 begun: false,
                 ended: None,
                 read_to: window.soft,
@@ -192,6 +203,7 @@ impl<'a> DiskRun<'a> {
         while self.fed < self.order.len() {
             self.leave()?;
         }
+        self.stow.settle()?;
         self.drain()
     }
 
@@ -333,13 +345,10 @@ impl<'a> DiskRun<'a> {
     }
 
     fn close(&mut self) -> Result<(), RepoError> {
-        let (id, size, new) = self.stow.close()?;
-        if new {
-            self.transfer.new += size;
-        }
+        let (ticket, size) = self.stow.close()?;
         let running = self.fed();
-        let entry = MapEntry { block: running.open_start, blocks: size / BLOCK, id };
-        running.entries.push_back(entry);
+        let block = running.open_start;
+        running.chunks.push_back(ClosedChunk { block, size, ticket });
         Ok(())
     }
 
@@ -367,7 +376,15 @@ impl<'a> DiskRun<'a> {
                 self.builder.begin(first.window.start);
                 first.begun = true;
             }
-            while let Some(entry) = first.entries.pop_front() {
+            while let Some(chunk) = first.chunks.front() {
+                let Some(Outcome { id, new }) = self.stow.outcome(chunk.ticket) else {
+                    return Ok(());
+                };
+                let entry = MapEntry { block: chunk.block, blocks: chunk.size / BLOCK, id };
+                if new {
+                    self.transfer.new += chunk.size;
+                }
+                first.chunks.pop_front();
                 self.builder.entry(entry, self.stow)?;
             }
             // Places in `order` count from the front: it leaves only between passes.

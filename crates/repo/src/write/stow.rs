@@ -1,5 +1,10 @@
 //! Takes chunks, leaves out those that the vault has, and makes packs of the others.
 //!
+//! ```text
+//!  bytes ─► Intake ─ pieces ─► Hasher ─ parts ─► new? ─ batches ─► Uploader ─► packs, index
+//!           (this thread)      (workers)     (this thread)         (workers)
+//! ```
+//!
 //! # Invariants
 //!
 //! - A map pack is put only when all data packs before it are in the store.
@@ -11,11 +16,13 @@ use std::sync::Arc;
 
 use format::header::HEADER;
 use format::map::Page;
-use format::pack::PACK_MAX;
+use format::pack::{PACK_MAX, SEGMENT_MAX};
 use format::seal::ChunkKind;
 use format::{ChunkId, IndexId, PackId, SessionId, index as encoding, names};
 use model::units::{BLOCK, MIB};
 
+use super::hasher::Part;
+use super::intake::{Intake, Outcome, PIECE_MAX, Ticket};
 use super::uploader::{Batch, Uploader};
 use crate::error::RepoError;
 use crate::index::{ChunkIndex, IdSet};
@@ -28,12 +35,13 @@ const INDEX_SIZE: usize = 8 * MIB as usize;
 /// on two processors, and take 60 MiB more memory.
 const PACK_SIZE: usize = 8 * MIB as usize;
 /// The largest chunk, in bytes.
-const CHUNK_MAX: usize = format::chunker::MAX_BLOCKS as usize * BLOCK as usize;
+pub(super) const CHUNK_MAX: usize = format::chunker::MAX_BLOCKS as usize * BLOCK as usize;
 
 /// Where a writer's chunks go.
 pub(super) struct Stow {
     shared: Arc<Shared>,
     session: SessionId,
+    intake: Intake,
     uploader: Uploader,
     data: Group,
     map: Group,
@@ -49,15 +57,39 @@ pub(super) struct Stow {
     index_bytes: u64,
     /// An index is written when it would reach this size, in bytes.
     index_size: usize,
+    /// Whether what is sealed is opened again and compared before it is put.
+    pub verify: bool,
 }
 
-/// Chunks that will be one pack, and behind them the chunk that is open.
+/// Chunks that will be one pack.
 #[derive(Default)]
 struct Group {
-    plain: Vec<u8>,
-    chunks: Vec<(ChunkId, u32)>,
-    /// Bytes of `plain` that are chunks; the rest is the open one.
-    closed: usize,
+    parts: Vec<Part>,
+    /// Bytes of all parts.
+    bytes: usize,
+}
+
+impl Group {
+    /// Takes a part in as it is.
+    fn push(&mut self, part: Part) {
+        self.bytes += part.plain.len();
+        self.parts.push(part);
+    }
+
+    /// The part to append `size` bytes to; `buffer` gives memory for a new one.
+    fn room(&mut self, size: usize, buffer: impl FnOnce() -> Vec<u8>) -> &mut Part {
+        let fits = |part: &Part| part.plain.len() + size <= PIECE_MAX;
+        if !self.parts.last().is_some_and(fits) {
+            self.parts.push(Part { plain: buffer(), chunks: Vec::new() });
+        }
+        self.bytes += size;
+        self.parts.last_mut().expect("there is one now")
+    }
+
+    /// Whether another piece could make the pack too large.
+    const fn is_full(&self) -> bool {
+        self.bytes + PIECE_MAX > PACK_SIZE
+    }
 }
 
 impl Stow {
@@ -65,6 +97,7 @@ impl Stow {
         Self {
             shared: Arc::clone(shared),
             session,
+            intake: Intake::new(shared),
             uploader: Uploader::new(shared, session),
             data: Group::default(),
             map: Group::default(),
@@ -74,6 +107,7 @@ impl Stow {
             indexes: Vec::new(),
             index_bytes: 0,
             index_size: INDEX_SIZE,
+            verify: true,
         }
     }
 
@@ -89,40 +123,87 @@ impl Stow {
 
     /// Appends bytes to the open data chunk.
     pub fn append(&mut self, bytes: &[u8]) {
-        self.data.plain.extend_from_slice(bytes);
+        self.intake.append(bytes);
     }
 
     /// Appends zeros to the open data chunk.
     pub fn append_zeros(&mut self, count: usize) {
-        self.data.plain.resize(self.data.plain.len() + count, 0);
+        self.intake.append_zeros(count);
     }
 
     /// Whether a data chunk is open.
     pub const fn is_open(&self) -> bool {
-        self.data.plain.len() > self.data.closed
+        self.intake.is_open()
     }
 
     /// Takes the open data chunk's bytes away, to be appended again later.
     pub fn suspend(&mut self) -> Vec<u8> {
-        self.data.plain.split_off(self.data.closed)
+        self.intake.suspend()
     }
 
-    /// Closes the open data chunk: its id, its size in bytes, and whether it is new to the vault.
-    pub fn close(&mut self) -> Result<(ChunkId, u64, bool), RepoError> {
-        let chunk = &self.data.plain[self.data.closed..];
-        let size = chunk.len();
-        let id = self.shared.keys.chunk_id(ChunkKind::Data, chunk);
-        let new = !self.has(ChunkKind::Data, id)?;
-        if new {
-            self.data.chunks.push((id, size as u32));
-            self.data.closed += size;
-            if self.data.closed + CHUNK_MAX > PACK_SIZE {
-                self.flush(ChunkKind::Data)?;
-            }
-        } else {
-            self.data.plain.truncate(self.data.closed);
+    /// Closes the open data chunk: what stands for it, and its size in bytes.
+    pub fn close(&mut self) -> Result<(Ticket, u64), RepoError> {
+        while self.intake.is_full() {
+            self.admit_next()?;
         }
-        Ok((id, size as u64, new))
+        Ok(self.intake.close(|| self.uploader.buffer()))
+    }
+
+    /// What became of a closed chunk, once that is known. Can be asked for once.
+    pub fn outcome(&mut self, ticket: Ticket) -> Option<Outcome> {
+        self.intake.outcome(ticket)
+    }
+
+    /// Waits until it is known of every closed chunk what became of it.
+    pub fn settle(&mut self) -> Result<(), RepoError> {
+        self.intake.hand_over(|| self.uploader.buffer());
+        while self.admit_next()? {}
+        Ok(())
+    }
+
+    /// Waits for the next chunks whose ids are computed, and stores those that are new; `false` if
+    /// none are under way.
+    fn admit_next(&mut self) -> Result<bool, RepoError> {
+        let Some(Part { mut plain, mut chunks }) = self.intake.hashed() else {
+            return Ok(false);
+        };
+        let (mut from, mut to) = (0, 0);
+        let mut kept = 0;
+        for at in 0..chunks.len() {
+            let (id, size) = chunks[at];
+            let new = !self.has(ChunkKind::Data, id)?;
+            self.intake.settle(Outcome { id, new });
+            let range = from..from + size as usize;
+            from = range.end;
+            if new {
+                if range.start > to {
+                    plain.copy_within(range.clone(), to);
+                }
+                to += range.len();
+                chunks[kept] = (id, size);
+                kept += 1;
+            }
+        }
+        plain.truncate(to);
+        chunks.truncate(kept);
+        self.take(Part { plain, chunks })?;
+        Ok(true)
+    }
+
+    /// Takes new chunks into the next pack.
+    fn take(&mut self, part: Part) -> Result<(), RepoError> {
+        // What is mostly new is worth no copy, what is not would make for small segments.
+        if part.plain.len() > PIECE_MAX / 2 {
+            self.data.push(part);
+        } else {
+            if !part.plain.is_empty() {
+                let room = self.data.room(part.plain.len(), || self.uploader.buffer());
+                room.plain.extend_from_slice(&part.plain);
+                room.chunks.extend_from_slice(&part.chunks);
+            }
+            self.uploader.recycle(part.plain);
+        }
+        if self.data.is_full() { self.flush(ChunkKind::Data) } else { Ok(()) }
     }
 
     /// Stores a chunk, unless the vault has it.
@@ -133,10 +214,10 @@ impl Stow {
                 ChunkKind::Data => &mut self.data,
                 ChunkKind::Map => &mut self.map,
             };
-            group.plain.extend_from_slice(bytes);
-            group.chunks.push((id, bytes.len() as u32));
-            group.closed = group.plain.len();
-            if group.closed + CHUNK_MAX > PACK_SIZE {
+            let room = group.room(bytes.len(), || self.uploader.buffer());
+            room.plain.extend_from_slice(bytes);
+            room.chunks.push((id, bytes.len() as u32));
+            if group.is_full() {
                 self.flush(kind)?;
             }
         }
@@ -170,21 +251,17 @@ impl Stow {
             ChunkKind::Data => &mut self.data,
             ChunkKind::Map => &mut self.map,
         };
-        if group.chunks.is_empty() {
+        if group.parts.is_empty() {
             return Ok(());
         }
-        let open = group.plain.split_off(group.closed);
-        let mut buffer = self.uploader.buffer();
-        buffer.extend_from_slice(&open);
-        let plain = std::mem::replace(&mut group.plain, buffer);
-        let chunks = std::mem::take(&mut group.chunks);
-        group.closed = 0;
-        self.uploader.submit(Batch { kind, plain, chunks })?;
+        let parts = std::mem::take(group).parts;
+        self.uploader.submit(Batch { kind, parts, verify: self.verify })?;
         self.write_indexes(self.index_size)
     }
 
     /// Puts everything that is not in the store yet: data, then map, then index.
     pub fn finish(&mut self) -> Result<(), RepoError> {
+        self.settle()?;
         self.flush(ChunkKind::Map)?;
         self.uploader.wait()?;
         self.write_indexes(0)
@@ -238,7 +315,8 @@ impl PageSink for Stow {
     }
 }
 
-const _: () = assert!(CHUNK_MAX + HEADER < PACK_SIZE && PACK_SIZE <= PACK_MAX);
+const _: () = assert!(CHUNK_MAX <= SEGMENT_MAX && PIECE_MAX + HEADER < PACK_SIZE);
+const _: () = assert!(PACK_SIZE <= PACK_MAX);
 
 #[cfg(test)]
 mod tests;

@@ -15,25 +15,30 @@ use format::pack::{Opener, PackBuilder, SEGMENT_MAX};
 use format::seal::ChunkKind;
 use format::{ChunkId, PackId, SessionId, names};
 
+use super::hasher::Part;
+use super::intake::PIECE_MAX;
+use super::stow::CHUNK_MAX;
 use crate::error::RepoError;
 use crate::repository::Shared;
 
 /// The most workers: beyond that, one reader cannot feed them.
 const WORKERS_MAX: usize = 8;
 
+/// Room for a piece and the open chunk behind it, in bytes.
+const BUFFER: usize = PIECE_MAX + CHUNK_MAX;
+
 /// Chunks that become one pack.
 pub(super) struct Batch {
     pub kind: ChunkKind,
-    /// The chunks, one behind the other.
-    pub plain: Vec<u8>,
-    /// Their ids and sizes.
-    pub chunks: Vec<(ChunkId, u32)>,
+    pub parts: Vec<Part>,
+    /// Whether to open, decompress and compare what was sealed before it is put.
+    pub verify: bool,
 }
 
 struct Made {
     pack: IndexedPack,
-    /// The batch's buffer, to be used again.
-    plain: Vec<u8>,
+    /// The batch, whose buffers are used again.
+    parts: Vec<Part>,
 }
 
 /// Makes packs of batches.
@@ -101,9 +106,15 @@ impl Uploader {
         self.workers.len()
     }
 
-    /// A buffer for a batch.
+    /// An empty buffer.
     pub fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_default()
+        self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER))
+    }
+
+    /// Keeps a buffer, to be used again.
+    pub fn recycle(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.buffers.push(buffer);
     }
 
     /// Hands a batch to the workers; waits while too many are under way.
@@ -136,9 +147,8 @@ impl Uploader {
     fn receive(&mut self) -> Result<(), RepoError> {
         let made = self.made.recv().expect("workers run until the uploader is dropped");
         self.under_way -= 1;
-        let Made { pack, mut plain } = made?;
-        plain.clear();
-        self.buffers.push(plain);
+        let Made { pack, parts } = made?;
+        parts.into_iter().for_each(|part| self.recycle(part.plain));
         self.stored += pack.size;
         self.packs.push(pack);
         Ok(())
@@ -172,21 +182,23 @@ impl Worker {
         let id = PackId::new(self.session, self.shared.random());
         let buffer = std::mem::take(&mut self.buffer);
         let mut builder = PackBuilder::new(&self.shared.keys, batch.kind, id, buffer);
-        let mut start = 0;
-        for chunks in segments(&batch.chunks) {
-            let size: usize = chunks.iter().map(|(_, size)| *size as usize).sum();
-            let plain = &batch.plain[start..start + size];
-            builder.push(plain, chunks, &mut self.compressor);
-            if !builder.last_is(plain, &mut self.opener) {
-                return Err(RepoError::VerifyFailed);
+        for Part { plain, chunks } in &batch.parts {
+            let mut start = 0;
+            for chunks in segments(chunks) {
+                let size: usize = chunks.iter().map(|(_, size)| *size as usize).sum();
+                let plain = &plain[start..start + size];
+                builder.push(plain, chunks, &mut self.compressor);
+                if batch.verify && !builder.last_is(plain, &mut self.opener) {
+                    return Err(RepoError::VerifyFailed);
+                }
+                start += size;
             }
-            start += size;
         }
         let (bytes, table) = builder.finish();
         self.shared.store.put(&names::pack(&id), &bytes)?;
         let pack = IndexedPack { id, kind: batch.kind, size: bytes.len() as u64, table };
         self.buffer = bytes;
-        Ok(Made { pack, plain: batch.plain })
+        Ok(Made { pack, parts: batch.parts })
     }
 }
 

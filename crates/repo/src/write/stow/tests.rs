@@ -44,10 +44,15 @@ fn a_long_session_forgets_the_ids_that_its_indexes_name_and_still_knows_them() {
     // Three packs and more.
     let count = 1800;
     for round in 0..2 {
+        let mut tickets = Vec::new();
         for number in 0..count {
             stow.append(&chunk(number));
-            let (_, _, new) = stow.close().unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(new, round == 0, "chunk {number} in round {round}");
+            tickets.push(stow.close().unwrap_or_else(|error| panic!("{error}")).0);
+        }
+        stow.settle().unwrap_or_else(|error| panic!("{error}"));
+        for ticket in tickets {
+            let outcome = stow.outcome(ticket).expect("all are settled");
+            assert_eq!(outcome.new, round == 0, "{ticket:?} in round {round}");
         }
         stow.flush(ChunkKind::Map).unwrap_or_else(|error| panic!("{error}"));
         stow.write_indexes(1).unwrap_or_else(|error| panic!("{error}"));
