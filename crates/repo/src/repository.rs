@@ -347,12 +347,17 @@ impl Shared {
     /// Brings the index in step with the state. If an index object cannot be read, it is rebuilt
     /// from packs, or without `rebuild`, the answer is `false`.
     fn follow(&self, state: &State, rebuild: bool) -> Result<bool, RepoError> {
-        let anew = {
+        let (leaves, anew) = {
             let index = self.read_index();
             let leaves = index.chunks.indexes().any(|index| !state.indexes.contains(index));
-            leaves && index.chunks.cannot_let_go()
+            (leaves, leaves && index.chunks.cannot_let_go())
         };
-        if anew { self.build_anew(state, rebuild) } else { self.bring(&self.index, state, rebuild) }
+        if anew {
+            return self.build_anew(state, rebuild);
+        }
+        // Which packs a damaged index named cannot be told beside those of an index that leaves.
+        let brought = self.bring(&self.index, state, rebuild && !leaves)?;
+        if brought || !(rebuild && leaves) { Ok(brought) } else { self.build_anew(state, true) }
     }
 
     /// Builds the index aside and puts it in the place of the one there is.
@@ -463,6 +468,8 @@ impl Shared {
 
     /// Gives the packs that a damaged index named: those of its session. An index that a collector
     /// wrote names packs of others: then it is all packs that are not `named` otherwise.
+    /// Retired packs are not among them. (A collector knows every one that is still in the store:
+    /// it lists packs before it reads the log, and condemns those that it does not know.)
     pub fn rebuild_index(
         &self,
         id: IndexId,
@@ -476,7 +483,7 @@ impl Shared {
         }
         for object in objects {
             let Some(pack) = names::parse_owned(names::PACKS, &object.name) else { continue };
-            if named(&pack) || state.is_open(pack.session()) {
+            if named(&pack) || state.is_open(pack.session()) || state.was_retired(&pack) {
                 continue;
             }
             match self.fetch_table(pack, object.size) {

@@ -70,6 +70,12 @@ impl State {
         self.sessions.iter().any(|open| open.id == session)
     }
 
+    /// Whether the pack was retired, as far as this process saw: who retired it may be about to
+    /// delete it.
+    pub fn was_retired(&self, pack: &PackId) -> bool {
+        self.ever_condemned.contains(pack) && !self.condemned.contains_key(pack)
+    }
+
     /// Takes in one entry.
     pub fn apply(&mut self, number: u64, at: Timestamp, event: Event) {
         match event {

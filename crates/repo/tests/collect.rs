@@ -352,6 +352,83 @@ fn whoever_works_in_the_middle_of_a_collection_loses_nothing() {
     }
 }
 
+/// Merges indexes, and lets another collector retire packs in the middle of the `at`th call of the
+/// store. The index that it leaves is damaged at once, and it is slow to delete the packs. How many
+/// calls there were.
+fn merge_beside_a_slow_delete(at: u64) -> u64 {
+    let inner = Arc::new(Memory::new());
+    let first = world(&inner, 1);
+    let repo = first.init();
+    full(&repo, 1, &mut disk(0..16)).expect("a backup");
+    full(&repo, 2, &mut disk(20..36)).expect("a backup");
+    // Now one index, of a session without packs, names the packs of both.
+    collect(&repo, LATER, Repacking::Full);
+    full(&repo, 3, &mut disk(40..56)).expect("a backup");
+    full(&repo, 4, &mut disk(60..76)).expect("a backup");
+    let before = names(inner.as_ref(), "packs/");
+    repo.forget(point(1)).expect("it exists");
+    assert!(collect(&repo, LATER, Repacking::Never).condemned_packs > 0);
+    first.clock.advance(86_400);
+    let slow = {
+        let inner = Arc::clone(&inner);
+        move || {
+            let packs: Vec<_> = before
+                .iter()
+                .map(|name| (name.clone(), inner.get(name).expect("it is listed")))
+                .collect();
+            let old = names(inner.as_ref(), "index/");
+            assert!(collect(&repo, LATER, Repacking::Never).deleted_packs > 0);
+            let left = names(inner.as_ref(), "packs/");
+            let gone = packs.into_iter().filter(|(name, _)| !left.contains(name));
+            let put_back = |(name, bytes): (String, Vec<u8>)| {
+                inner.put(&name, &bytes).expect("it is gone");
+                name
+            };
+            let gone: Vec<String> = gone.map(put_back).collect();
+            for index in names(inner.as_ref(), "index/") {
+                if !old.contains(&index) {
+                    inner.damage(&index, b"nothing");
+                }
+            }
+            gone
+        }
+    };
+    let calls = AtomicU64::new(0);
+    let retired = Arc::new(OnceLock::new());
+    let acted = Arc::clone(&retired);
+    let script = move |_: Attempt<'_>| -> Option<Mishap> {
+        if calls.fetch_add(1, Ordering::SeqCst) + 1 == at {
+            acted.get_or_init(&slow);
+        }
+        None
+    };
+    let faulty = Arc::new(Faulty::new(Arc::clone(&inner), script));
+    let merging = World::new(Arc::clone(&faulty) as Arc<dyn ObjectStore>, 2);
+    let merger = merging.open().expect("a repository");
+    let patient = CollectOptions { grace: 100 * DAY, dry_run: false };
+    collect(&merger, patient, Repacking::Full);
+    let calls = faulty.attempts();
+    // Somebody stores the same again, and only then the deleting goes on.
+    let later = world(&inner, 3).open().expect("a repository");
+    full(&later, 5, &mut disk(0..16)).expect("a backup that relies on nothing retired");
+    for name in retired.get().into_iter().flatten() {
+        inner.delete(name).expect("it is there");
+    }
+    for (number, pieces) in [(2, 20..36), (3, 40..56), (4, 60..76), (5, 0..16)] {
+        assert_restores(&later, number, &disk(pieces));
+    }
+    calls
+}
+
+#[test]
+fn a_retired_pack_never_comes_back_into_an_index() {
+    let mut at = 1;
+    while at <= merge_beside_a_slow_delete(at) {
+        at += 1;
+    }
+    assert!(at > 20, "only {at} calls");
+}
+
 #[test]
 fn two_collectors_that_delete_at_once_lose_nothing() {
     let mut at = 2;
