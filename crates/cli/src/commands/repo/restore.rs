@@ -17,7 +17,7 @@ use super::faults::OrFailure;
 use super::place::Place;
 use super::watch::Watch;
 use crate::commands::restore::Format;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::Reply;
 use crate::text;
 
@@ -47,7 +47,7 @@ impl Args {
     /// Carries the command out.
     pub fn run(self, watched: bool) -> Result<Reply, Failure> {
         let repository = self.place.open()?;
-        let mut disks = repository.manifest(self.point).or_failure()?.disks;
+        let mut disks = self.named(repository.manifest(self.point).or_failure())?.disks;
         if let Some(target) = &self.disk {
             disks.retain(|disk| disk.target == *target);
             if disks.is_empty() {
@@ -102,6 +102,18 @@ impl Args {
             .collect()
     }
 
+    /// Damage is named with the point that it costs.
+    fn named<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
+        result.map_err(|failure| match failure.exit {
+            Exit::Damaged => {
+                let message =
+                    format!("Point {} cannot be restored. {}", self.point, failure.message);
+                Failure { message, ..failure }
+            }
+            _ => failure,
+        })
+    }
+
     fn restore(
         &self,
         repository: &Repository,
@@ -115,7 +127,8 @@ impl Args {
         let raw = Unfinished::beside(path, "raw.part");
         let watch = Watch::new(&disk.target, watched)?;
         let written = raw.create().and_then(|file| {
-            repository.restore_disk(self.point, &disk.target, &file, &watch).or_failure()?;
+            let restored = repository.restore_disk(self.point, &disk.target, &file, &watch);
+            self.named(restored.or_failure())?;
             file.sync_all().map_err(|error| Failure::file("Cannot write", &raw.path, &error))
         });
         watch.done();

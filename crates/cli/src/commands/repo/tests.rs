@@ -209,6 +209,31 @@ fn damage_is_found_and_has_its_exit_code() {
 }
 
 #[test]
+fn what_is_damaged_everywhere_fails_the_restore_and_names_point_and_object() {
+    let place = Place::new();
+    place.write("disk", &image(1));
+    let id = place.backup("");
+    place.ok("copy --repo r --to @second");
+    let (size, pack) =
+        files(&place.path("r/packs")).into_iter().max_by_key(|(size, _)| *size).expect("packs");
+    let name = pack.strip_prefix(place.path("r")).expect("inside").to_owned();
+    for store in ["r", "second"] {
+        let path = place.path(store).join(&name);
+        let mut bytes = fs::read(&path).expect("reads");
+        bytes[size / 2] ^= 1;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("sets");
+        fs::write(&path, bytes).expect("writes");
+    }
+    let (exit, left) = place.run("repair --repo r --from @second");
+    assert_eq!((exit, &left["pointsHit"]), (Exit::Damaged, &json!([id])), "{left}");
+    let (exit, failed) = place.run(&format!("restore --repo r {id} @out"));
+    assert_eq!(exit, Exit::Damaged, "{failed}");
+    let told = failed["error"]["message"].as_str().expect("a message");
+    assert!(told.contains(name.to_str().expect("a name")) && told.contains(&id), "{told}");
+    assert!(!place.path("out").exists(), "what is not whole does not get the name");
+}
+
+#[test]
 fn damage_is_found_without_a_key_and_comes_back_from_a_copy() {
     let place = Place::new();
     place.write("disk", &image(1));
