@@ -41,9 +41,10 @@ pub(crate) fn of_repository(error: &RepoError) -> Fault {
             Code::StoreDamaged
         }
         RepoError::StoreFull { .. } => Code::StoreFull,
-        RepoError::Store { .. } | RepoError::NotARepository | RepoError::IndexCache { .. } => {
-            Code::StoreUnavailable
-        }
+        RepoError::Store { .. }
+        | RepoError::Unsettled { .. }
+        | RepoError::NotARepository
+        | RepoError::IndexCache { .. } => Code::StoreUnavailable,
         RepoError::Cancelled => Code::JobCancelled,
         RepoError::Source { .. } => Code::DiskNotFound,
         RepoError::Target { .. } => Code::RestoreTargetInvalid,

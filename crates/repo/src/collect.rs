@@ -23,6 +23,7 @@ use std::time::Duration;
 use format::log::{CommittedPoint, Event};
 use format::{PackId, SessionId, names};
 
+use crate::decide::refuse_unreadable;
 use crate::error::RepoError;
 use crate::objects::{ObjectInfo, StoreError};
 use crate::progress::{NoProgress, Progress};
@@ -158,13 +159,6 @@ impl Repository {
         }
         Ok(report)
     }
-}
-
-/// An entry that cannot be read may be the commit of a point.
-fn refuse_unreadable(state: &State) -> Result<(), RepoError> {
-    let refused = "nothing can be collected";
-    let error = |number: &u64| Err(RepoError::LogDamaged { number: *number, refused });
-    state.unreadable.first().map_or(Ok(()), error)
 }
 
 impl Shared {

@@ -167,6 +167,17 @@ pub enum RepoError {
         /// What its file system said, or what was found.
         source: io::Error,
     },
+    /// The store answered neither to the commit of a point nor to the question what became of it.
+    #[error(
+        "the store gave no answer to the commit of recovery point {point}: it may exist, or come \
+         to exist until the session {session} is fenced"
+    )]
+    Unsettled {
+        /// The point.
+        point: PointId,
+        /// The writer's session; it is open if and only if the point does not exist.
+        session: SessionId,
+    },
     /// The caller gave what cannot be stored.
     #[error("{what}")]
     Input {

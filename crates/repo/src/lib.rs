@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 mod collect;
+mod decide;
 mod error;
 mod image;
 mod index;

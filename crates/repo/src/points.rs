@@ -8,6 +8,7 @@ use format::{Kind, SessionId, names};
 use jiff::Timestamp;
 use model::point::PointId;
 
+use crate::decide;
 use crate::error::RepoError;
 use crate::repository::{Repository, Shared};
 use crate::state::State;
@@ -215,13 +216,7 @@ impl Repository {
     ///
     /// [`RepoError::SessionOver`], or the store failed.
     pub fn fence(&self, session: SessionId) -> Result<(), RepoError> {
-        self.shared.append(&mut |state: &State| {
-            if state.is_open(session) {
-                Ok(Event::Fence { session })
-            } else {
-                Err(RepoError::SessionOver { session })
-            }
-        })
+        self.shared.append(&mut |state: &State| decide::fence(state, session))
     }
 }
 

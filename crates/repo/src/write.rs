@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use model::point::PointId;
 use model::units::{Extent, total};
 
+use crate::decide::{self, Commit, Reliance, Settled};
 use crate::error::RepoError;
 use crate::map::{MapBuilder, MapReader};
 use crate::points::PointStats;
@@ -95,6 +96,15 @@ pub struct PointWriter {
     over: bool,
 }
 
+/// What came of a try to commit.
+enum Tried {
+    Committed,
+    /// Packs that the point needs were condemned: nothing was written.
+    NeedsCondemned,
+    /// The entry was sent; whether it is in the log, or will be, is not known.
+    NoAnswer(RepoError),
+}
+
 impl Repository {
     /// Begins a point: opens a session.
     ///
@@ -113,20 +123,17 @@ impl Repository {
         };
         let session = SessionId(shared.random());
         let mut condemnations = 0;
-        shared.append(&mut |state: &State| {
-            refuse_unreadable(state, new.parent.is_some())?;
-            // Its packs may have been condemned since its manifest was read: before this session,
-            // so that the commit could not see it.
-            if let Some(point) = new.parent.filter(|parent| !state.points.contains_key(parent)) {
-                return Err(RepoError::PointNotFound { point });
-            }
-            if state.points.contains_key(&new.id) {
-                return Err(RepoError::PointExists { point: new.id });
-            }
+        let opened = shared.append(&mut |state: &State| {
+            decide::open_point(state, new.id, new.parent)?;
             condemnations = state.condemnations;
             let actor = shared.environment.actor.clone();
             Ok(Event::Open { session, actor })
-        })?;
+        });
+        if let Err(error) = opened {
+            // The entry may be there all the same, and nobody else would end the session.
+            let _ = shared.append(&mut |state: &State| decide::fence(state, session));
+            return Err(error);
+        }
         Ok(PointWriter {
             stow: Stow::new(shared, session),
             shared: Arc::clone(shared),
@@ -138,16 +145,6 @@ impl Repository {
             stands_alone: false,
             over: false,
         })
-    }
-}
-
-fn refuse_unreadable(state: &State, builds_on_old: bool) -> Result<(), RepoError> {
-    match state.unreadable.first() {
-        Some(number) if builds_on_old => Err(RepoError::LogDamaged {
-            number: *number,
-            refused: "only points without a parent can be written",
-        }),
-        _ => Ok(()),
     }
 }
 
@@ -266,7 +263,8 @@ impl PointWriter {
     /// # Errors
     ///
     /// [`RepoError::SessionOver`] if somebody fenced the session; [`RepoError::PointExists`]; or
-    /// the store failed. If the store failed at the very last step, the point may exist.
+    /// the store failed: then the point does not exist, and never will. Only
+    /// [`RepoError::Unsettled`] leaves that open.
     pub fn commit(mut self, engine: &[u8]) -> Result<PointStats, RepoError> {
         if self.over {
             return Err(RepoError::SessionOver { session: self.session });
@@ -275,9 +273,14 @@ impl PointWriter {
         let (mut point, size) = self.put_manifest(engine)?;
         point.counts.stored += size;
         for _ in 0..RESCUES {
-            if self.try_commit(&point)? {
-                self.over = true;
-                return Ok(PointStats::from(point.counts));
+            match self.try_commit(&point) {
+                Ok(Tried::Committed) => {
+                    self.over = true;
+                    return Ok(PointStats::from(point.counts));
+                }
+                Ok(Tried::NeedsCondemned) => {}
+                Ok(Tried::NoAnswer(error)) => return self.settle(&point, error),
+                Err(error) => return Err(error),
             }
             self.rescue()?;
             self.stow.finish()?;
@@ -321,38 +324,68 @@ impl PointWriter {
         Ok((point, bytes.len() as u64))
     }
 
-    /// Appends the commit entry; `false` if packs that the point needs were condemned.
-    fn try_commit(&self, point: &CommittedPoint) -> Result<bool, RepoError> {
-        let mut condemned = false;
-        let appended = self.shared.append(&mut |state: &State| {
-            if !state.is_open(self.session) {
-                return Err(RepoError::SessionOver { session: self.session });
-            }
-            if state.points.contains_key(&point.id) {
-                return Err(RepoError::PointExists { point: point.id });
-            }
-            let builds_on_old = !self.stow.relied.is_empty() || self.new.parent.is_some();
-            refuse_unreadable(state, builds_on_old)?;
-            if self.needs_condemned(state) {
+    /// Appends the commit entry, if the log's state allows it.
+    fn try_commit(&self, point: &CommittedPoint) -> Result<Tried, RepoError> {
+        let reliance = Reliance {
+            packs: &self.stow.relied,
+            parent: self.new.parent,
+            condemnations: self.condemnations,
+            stands_alone: self.stands_alone,
+        };
+        let (mut condemned, mut sent) = (false, false);
+        let appended = self.shared.append(&mut |state: &State| match decide::commit(
+            state,
+            self.session,
+            point.id,
+            &reliance,
+        )? {
+            Commit::Rescue => {
                 condemned = true;
-                return Err(RepoError::Cancelled);
+                Err(RepoError::Cancelled)
             }
-            Ok(Event::Commit {
-                session: self.session,
-                point: point.clone(),
-                indexes: self.stow.indexes.clone(),
-            })
+            Commit::Write => {
+                sent = true;
+                let (session, point) = (self.session, point.clone());
+                Ok(Event::Commit { session, point, indexes: self.stow.indexes.clone() })
+            }
         });
-        if condemned { Ok(false) } else { appended.map(|()| true) }
+        match appended {
+            _ if condemned => Ok(Tried::NeedsCondemned),
+            // Whatever failed then, the store may have taken the entry, or take it later.
+            Err(error) if sent => Ok(Tried::NoAnswer(error)),
+            appended => appended.map(|()| Tried::Committed),
+        }
     }
 
-    /// Whether the point may need a pack that was condemned since it was begun.
-    fn needs_condemned(&self, state: &State) -> bool {
-        let relies = self.stow.relied.iter().any(|pack| state.ever_condemned.contains(pack));
-        let orphaned = self.new.parent.is_some_and(|parent| {
-            !state.points.contains_key(&parent) && state.condemnations != self.condemnations
+    /// Finds out what became of a commit that got no answer. It lands at the number it was sent to
+    /// or nowhere: either the log has it there, or a fence takes that number and keeps it out.
+    fn settle(
+        &mut self,
+        point: &CommittedPoint,
+        error: RepoError,
+    ) -> Result<PointStats, RepoError> {
+        self.over = true;
+        self.stow.abandon();
+        let session = self.session;
+        let mut exists = false;
+        let settled = self.shared.append(&mut |state: &State| match decide::settle(
+            state,
+            session,
+            point.id,
+            point.manifest,
+        ) {
+            Settled::Fence => Ok(Event::Fence { session }),
+            Settled::Exists => {
+                exists = true;
+                Err(RepoError::Cancelled)
+            }
+            Settled::Gone => Err(RepoError::SessionOver { session }),
         });
-        relies || (orphaned && !self.stands_alone)
+        match settled {
+            _ if exists => Ok(PointStats::from(point.counts)),
+            Ok(()) | Err(RepoError::SessionOver { .. }) => Err(error),
+            Err(_) => Err(RepoError::Unsettled { point: point.id, session }),
+        }
     }
 
     /// Ends the session without a point. Best effort: if it fails, somebody else must fence it.
@@ -363,13 +396,7 @@ impl PointWriter {
         // Puts under way could take the room that a full store keeps for the entry.
         self.stow.abandon();
         let session = self.session;
-        let fenced = self.shared.append(&mut |state: &State| {
-            if state.is_open(session) {
-                Ok(Event::Fence { session })
-            } else {
-                Err(RepoError::SessionOver { session })
-            }
-        });
+        let fenced = self.shared.append(&mut |state: &State| decide::fence(state, session));
         if let Err(error) = fenced {
             tracing::debug!(%session, %error, "a session was left open");
         }

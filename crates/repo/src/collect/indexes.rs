@@ -6,7 +6,7 @@ use format::index::IndexedPack;
 use format::log::Event;
 use format::{IndexId, PackId, SessionId, index as encoding, names};
 
-use super::refuse_unreadable;
+use crate::decide;
 use crate::error::RepoError;
 use crate::repository::Shared;
 use crate::state::State;
@@ -73,12 +73,7 @@ impl Shared {
         let retired = self.rewrite_indexes(session, packs, small).and_then(|(removed, added)| {
             went.clone_from(&removed);
             self.append(&mut |state: &State| {
-                refuse_unreadable(state)?;
-                // Once fenced, what it put may be gone.
-                if !state.is_open(session) {
-                    return Err(RepoError::SessionOver { session });
-                }
-                if removed.iter().any(|index| !state.indexes.contains(index)) {
+                if !decide::retire(state, session, &removed)? {
                     outdated = true;
                     return Err(RepoError::Cancelled);
                 }

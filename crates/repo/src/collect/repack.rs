@@ -18,7 +18,7 @@ use format::seal::ChunkKind;
 use format::{FormatError, IndexId, PackId, SessionId, names};
 
 use super::indexes::IndexWriter;
-use super::refuse_unreadable;
+use crate::decide::refuse_unreadable;
 use crate::error::RepoError;
 use crate::repository::Shared;
 use crate::state::State;

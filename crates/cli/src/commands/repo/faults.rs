@@ -96,6 +96,15 @@ pub fn of_repository(error: &RepoError) -> Failure {
                 "Use that version or a newer one.",
             );
         }
+        RepoError::Unsettled { .. } => {
+            return Failure::new(
+                "CommitUnsettled",
+                message,
+                "The store failed while the recovery point was being committed.",
+                "When the store answers again, look for the point with `repo list`. If it is not \
+                 there, `repo collect --dead-session` with this session makes sure that it stays so.",
+            );
+        }
         RepoError::WrongKey => Code::WrongKey,
         RepoError::NoParentDisk { .. }
         | RepoError::ParentDiskDiffers { .. }

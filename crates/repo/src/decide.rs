@@ -1,0 +1,153 @@
+//! What may be written next to the log, decided by nothing but its state.
+//!
+//! Every function answers for one kind of entry, against the state that the entry would follow
+//! (format.md §6 rule 3). They do no IO: [`crate::log`] asks them again whenever somebody else was
+//! quicker. What a collector may condemn needs more than the log: see `collect.rs`.
+
+use std::collections::HashSet;
+
+use format::log::Event;
+use format::{IndexId, ManifestId, PackId, SessionId};
+use model::point::PointId;
+
+use crate::error::RepoError;
+use crate::state::State;
+
+/// What a point needs that its own session did not store.
+pub(crate) struct Reliance<'a> {
+    /// Packs of others that hold chunks of the point.
+    pub packs: &'a HashSet<PackId>,
+    /// The point whose chunks were taken over without a look at their packs.
+    pub parent: Option<PointId>,
+    /// Condemnations seen when the session opened.
+    pub condemnations: u64,
+    /// Whether `packs` names every pack of the point, so that the parent does not matter.
+    pub stands_alone: bool,
+}
+
+impl Reliance<'_> {
+    /// Whether the point may need a pack that was condemned since its session opened (rule 4).
+    pub fn needs_condemned(&self, state: &State) -> bool {
+        let relies = self.packs.iter().any(|pack| state.ever_condemned.contains(pack));
+        let orphaned = self.parent.is_some_and(|parent| {
+            !state.points.contains_key(&parent) && state.condemnations != self.condemnations
+        });
+        relies || (orphaned && !self.stands_alone)
+    }
+
+    fn builds_on_old(&self) -> bool {
+        !self.packs.is_empty() || self.parent.is_some()
+    }
+}
+
+/// What becomes of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// The entry may be written.
+    Write,
+    /// Chunks must be stored again first: only condemned packs may hold them.
+    Rescue,
+}
+
+/// What a writer learns that got no answer to its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// The commit is in the log: the point exists.
+    Exists,
+    /// It is not. Once a fence has its number, it never will be.
+    Fence,
+    /// The session is over without the point, or the point is forgotten already.
+    Gone,
+}
+
+/// Whether a session may open that writes `point` (rules 1 and 8).
+pub(crate) fn open_point(
+    state: &State,
+    point: PointId,
+    parent: Option<PointId>,
+) -> Result<(), RepoError> {
+    refuse_unreadable_to_writers(state, parent.is_some())?;
+    // Its packs may have been condemned since its manifest was read: before this session, so that
+    // the commit could not see it.
+    if let Some(point) = parent.filter(|parent| !state.points.contains_key(parent)) {
+        return Err(RepoError::PointNotFound { point });
+    }
+    if state.points.contains_key(&point) {
+        return Err(RepoError::PointExists { point });
+    }
+    Ok(())
+}
+
+/// Whether the session may commit `point` (rules 4 and 8).
+pub(crate) fn commit(
+    state: &State,
+    session: SessionId,
+    point: PointId,
+    reliance: &Reliance<'_>,
+) -> Result<Commit, RepoError> {
+    if !state.is_open(session) {
+        return Err(RepoError::SessionOver { session });
+    }
+    if state.points.contains_key(&point) {
+        return Err(RepoError::PointExists { point });
+    }
+    refuse_unreadable_to_writers(state, reliance.builds_on_old())?;
+    Ok(if reliance.needs_condemned(state) { Commit::Rescue } else { Commit::Write })
+}
+
+/// What became of a commit that got no answer (rule 12). `manifest` is the one that it names.
+pub(crate) fn settle(
+    state: &State,
+    session: SessionId,
+    point: PointId,
+    manifest: ManifestId,
+) -> Settled {
+    if state.is_open(session) {
+        return Settled::Fence;
+    }
+    let found = state.points.get(&point).is_some_and(|(found, _)| found.manifest == manifest);
+    if found { Settled::Exists } else { Settled::Gone }
+}
+
+/// Ends the session without a point.
+pub(crate) fn fence(state: &State, session: SessionId) -> Result<Event, RepoError> {
+    if state.is_open(session) {
+        Ok(Event::Fence { session })
+    } else {
+        Err(RepoError::SessionOver { session })
+    }
+}
+
+/// Whether the session may retire packs, and put others in the place of the indexes `removed`;
+/// `false` if another collector replaced one of them (rule 6).
+pub(crate) fn retire(
+    state: &State,
+    session: SessionId,
+    removed: &[IndexId],
+) -> Result<bool, RepoError> {
+    refuse_unreadable(state)?;
+    // Once fenced, what it put may be gone.
+    if !state.is_open(session) {
+        return Err(RepoError::SessionOver { session });
+    }
+    Ok(removed.iter().all(|index| state.indexes.contains(index)))
+}
+
+/// An entry that cannot be read may be the commit of a point: then nothing is collected (rule 6).
+pub(crate) fn refuse_unreadable(state: &State) -> Result<(), RepoError> {
+    refuse(state, "nothing can be collected")
+}
+
+/// And nothing new builds on what is stored (rule 8).
+fn refuse_unreadable_to_writers(state: &State, builds_on_old: bool) -> Result<(), RepoError> {
+    if builds_on_old {
+        refuse(state, "only points without a parent can be written")
+    } else {
+        Ok(())
+    }
+}
+
+fn refuse(state: &State, refused: &'static str) -> Result<(), RepoError> {
+    let error = |number: &u64| Err(RepoError::LogDamaged { number: *number, refused });
+    state.unreadable.first().map_or(Ok(()), error)
+}
