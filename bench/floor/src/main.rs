@@ -1,7 +1,8 @@
 //! The machine's floor: what the stages of a backup cost by themselves, without a repository.
 //!
 //! ```text
-//! floor store IMAGE PACK [EXTENTS.json]    read, 64 KiB grid, BLAKE3, zstd 1, AES-256-GCM, one file, one fsync
+//! floor store IMAGE PACK [EXTENTS.json]    read, 64 KiB grid, BLAKE3, zstd 1, AES-256-GCM, one
+//!                                          file, one fsync
 //! floor restore PACK IMAGE                 open, decompress, hash, compare, write sparse, fsync
 //! floor verify PACK                        the same without the writing
 //! floor stages IMAGE                       every stage alone, in MB/s of input

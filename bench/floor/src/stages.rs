@@ -1,5 +1,6 @@
 //! Every stage alone, on an even sample of an image's data.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
@@ -9,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 use aws_lc_rs::aead::{Aad, Nonce};
+use zstd::zstd_safe::{CCtx, DCtx, compress_bound};
 
 use crate::pack::{GRID, KEY, cipher, on_all};
 
@@ -43,8 +45,10 @@ pub fn run(image: &Path) -> Result<()> {
         Ok(())
     })?;
     each("zstd 1", blocks.len(), |index, buffer| {
-        thread_local!(static CONTEXT: std::cell::RefCell<zstd::zstd_safe::CCtx<'static>> = std::cell::RefCell::new(zstd::zstd_safe::CCtx::create()));
-        buffer.resize(zstd::zstd_safe::compress_bound(GRID), 0);
+        thread_local! {
+            static CONTEXT: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
+        }
+        buffer.resize(compress_bound(GRID), 0);
         let compressed =
             CONTEXT.with_borrow_mut(|context| context.compress(&mut buffer[..], &blocks[index], 1));
         compressed.map(|_| ()).map_err(|code| anyhow!("zstd failed: {code}"))
@@ -54,7 +58,9 @@ pub fn run(image: &Path) -> Result<()> {
         .map(|block| Ok(zstd::bulk::compress(block, 1)?))
         .collect::<Result<Vec<_>>>()?;
     each("zstd, decompress", blocks.len(), |index, buffer| {
-        thread_local!(static CONTEXT: std::cell::RefCell<zstd::zstd_safe::DCtx<'static>> = std::cell::RefCell::new(zstd::zstd_safe::DCtx::create()));
+        thread_local! {
+            static CONTEXT: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+        }
         buffer.resize(GRID, 0);
         let plain =
             CONTEXT.with_borrow_mut(|context| context.decompress(&mut buffer[..], &packed[index]));
