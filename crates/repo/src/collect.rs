@@ -22,8 +22,9 @@ use std::time::Duration;
 
 use format::log::{CommittedPoint, Event};
 use format::{PackId, SessionId, names};
+use model::point::PointId;
 
-use crate::decide::refuse_unreadable;
+use crate::decide::{self, Condemn, Walk, refuse_unreadable};
 use crate::error::RepoError;
 use crate::objects::{ObjectInfo, StoreError};
 use crate::progress::{NoProgress, Progress};
@@ -341,29 +342,25 @@ impl Shared {
             let fresh = repacked.into_iter().flat_map(|repacked| &repacked.fresh);
             let relied = facts.usage.packs().filter(|pack| !going.contains(pack)).chain(fresh);
             let relied: Vec<_> = relied.copied().collect();
-            let (mut late, mut outdated) = (false, false);
-            let (walked, usage) = (&facts.state, &facts.usage);
+            let points = &facts.usage.points;
+            let knows = |point: &PointId| points.contains_key(point);
+            let walk = Walk { state: &facts.state, knows: &knows, relied: &relied };
+            let mut verdict = None;
             let appended = self.append(&mut |state: &State| {
-                refuse_unreadable(state)?;
-                late = state.points.keys().any(|point| !usage.points.contains_key(point));
-                outdated = relied.iter().any(|pack| worse(walked, state, pack));
+                let decided = decide::condemn(state, &walk)?;
+                verdict = Some(decided);
                 free.retain(|pack| !state.condemned.contains_key(pack));
-                if late || outdated || free.is_empty() {
+                if decided != Condemn::Write || free.is_empty() {
                     return Err(RepoError::Cancelled);
                 }
                 Ok(Event::Condemn { packs: free.clone() })
             });
-            if outdated {
-                return Ok(None);
+            match verdict {
+                Some(Condemn::Outdated) => return Ok(None),
+                Some(Condemn::Late) => self.catch_up(facts, watched)?,
+                Some(Condemn::Write) if free.is_empty() => return Ok(Some(free)),
+                _ => return appended.map(|()| Some(free)),
             }
-            if !late {
-                return if free.is_empty() {
-                    Ok(Some(free))
-                } else {
-                    appended.map(|()| Some(free))
-                };
-            }
-            self.catch_up(facts, watched)?;
         }
         Ok(None)
     }
@@ -385,11 +382,4 @@ impl Shared {
         }
         Ok(())
     }
-}
-
-/// Whether the pack may be relied on less than when points were walked.
-fn worse(walked: &State, now: &State, pack: &PackId) -> bool {
-    let condemned = now.ever_condemned.contains(pack) && !walked.ever_condemned.contains(pack);
-    let suspect = now.suspect.contains(pack) && !walked.suspect.contains(pack);
-    condemned || suspect
 }

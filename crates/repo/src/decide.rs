@@ -2,7 +2,7 @@
 //!
 //! Every function answers for one kind of entry, against the state that the entry would follow
 //! (format.md §6 rule 3). They do no IO: [`crate::log`] asks them again whenever somebody else was
-//! quicker. What a collector may condemn needs more than the log: see `collect.rs`.
+//! quicker, and the model in `decide/orders.rs` asks them in every order there is.
 
 use std::collections::HashSet;
 
@@ -118,6 +118,46 @@ pub(crate) fn fence(state: &State, session: SessionId) -> Result<Event, RepoErro
     }
 }
 
+/// What a collector counts on that condemns.
+pub(crate) struct Walk<'a> {
+    /// The state in which points were walked.
+    pub state: &'a State,
+    /// Tells the points that were walked, then or since.
+    pub knows: &'a dyn Fn(&PointId) -> bool,
+    /// The packs that points need, or will need instead of those that go.
+    pub relied: &'a [PackId],
+}
+
+/// What becomes of a condemnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condemn {
+    /// The entry may be written.
+    Write,
+    /// Points came that must be walked first.
+    Late,
+    /// A pack that was counted on was condemned or found suspect: the walk is worth nothing.
+    Outdated,
+}
+
+/// Whether a collector may condemn (rule 6).
+pub(crate) fn condemn(state: &State, walk: &Walk<'_>) -> Result<Condemn, RepoError> {
+    refuse_unreadable(state)?;
+    Ok(if walk.relied.iter().any(|pack| worse(walk.state, state, pack)) {
+        Condemn::Outdated
+    } else if state.points.keys().all(walk.knows) {
+        Condemn::Write
+    } else {
+        Condemn::Late
+    })
+}
+
+/// Whether the pack may be relied on less than when points were walked.
+fn worse(walked: &State, now: &State, pack: &PackId) -> bool {
+    let condemned = now.ever_condemned.contains(pack) && !walked.ever_condemned.contains(pack);
+    let suspect = now.suspect.contains(pack) && !walked.suspect.contains(pack);
+    condemned || suspect
+}
+
 /// Whether the session may retire packs, and put others in the place of the indexes `removed`;
 /// `false` if another collector replaced one of them (rule 6).
 pub(crate) fn retire(
@@ -151,3 +191,6 @@ fn refuse(state: &State, refused: &'static str) -> Result<(), RepoError> {
     let error = |number: &u64| Err(RepoError::LogDamaged { number: *number, refused });
     state.unreadable.first().map_or(Ok(()), error)
 }
+
+#[cfg(test)]
+mod orders;
