@@ -194,3 +194,5 @@ fn refuse(state: &State, refused: &'static str) -> Result<(), RepoError> {
 
 #[cfg(test)]
 mod orders;
+#[cfg(test)]
+mod tests;

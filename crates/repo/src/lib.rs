@@ -32,6 +32,7 @@ mod replicate;
 mod repository;
 mod restore;
 mod scrub;
+mod sound;
 mod source;
 mod space;
 mod state;

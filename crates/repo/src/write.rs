@@ -37,6 +37,7 @@ use crate::source::Source;
 use crate::state::State;
 use disk::{DiskRun, Written};
 use stow::Stow;
+pub(crate) use stow::{INDEX_SIZE, PACK_SIZE};
 use window::Planner;
 
 mod rescue;
@@ -156,8 +157,9 @@ impl PointWriter {
 
     /// Puts packs from now on without opening, decompressing and comparing them first.
     ///
-    /// Saves a seventh of a full backup's processor time, and lets a fault of memory, processor or
-    /// program between reading and putting pass unseen until somebody verifies the repository.
+    /// Saves a fifth of a full backup's processor time (bench/RESULTS.md), and lets a fault of
+    /// memory, processor or program between reading and putting pass unseen until somebody verifies
+    /// the repository.
     pub fn skip_verification(&mut self) {
         self.stow.verify = false;
     }

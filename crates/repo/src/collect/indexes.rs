@@ -10,9 +10,7 @@ use crate::decide;
 use crate::error::RepoError;
 use crate::repository::Shared;
 use crate::state::State;
-
-/// An index is written before it would get larger than this, in bytes.
-pub(super) const INDEX_SIZE: usize = 8 << 20;
+use crate::write::INDEX_SIZE;
 
 /// Writes indexes of packs, as few as the limit of their size allows.
 pub(super) struct IndexWriter<'a> {

@@ -21,13 +21,13 @@ use super::indexes::IndexWriter;
 use crate::decide::refuse_unreadable;
 use crate::error::RepoError;
 use crate::repository::Shared;
+use crate::sound::holds;
 use crate::state::State;
 use crate::usage::{NOBODY, Usage, Watched};
+use crate::write::PACK_SIZE;
 
 /// The most workers.
 const WORKERS_MAX: usize = 4;
-/// A pack is put when it would get more plain bytes than this.
-const PACK_SIZE: usize = 8 << 20;
 
 /// What was written anew.
 #[derive(Debug)]
@@ -253,7 +253,7 @@ impl<'a> Copier<'a> {
                 let sealed = &bytes[from..from + segment.stored as usize];
                 let plain = segment.plain as usize;
                 let plain = self.opener.open(&key, *number, segment.codec, sealed, plain);
-                if !self.shared.holds(kind, plain.map_err(damaged)?, segment) {
+                if !holds(&self.shared.keys, kind, plain.map_err(damaged)?, segment) {
                     return Err(damaged(FormatError::Invalid { what: "chunk" }));
                 }
                 let text = self.opener.text(segment.codec).to_vec();
@@ -287,7 +287,7 @@ impl<'a> Copier<'a> {
         filling.builder.push_text(text, segment.codec, segment.plain, &segment.chunks);
         filling.plain += segment.plain as usize;
         let opened = filling.builder.open_last(&mut self.opener);
-        if opened.is_some_and(|plain| shared.holds(kind, plain, segment)) {
+        if opened.is_some_and(|plain| holds(&shared.keys, kind, plain, segment)) {
             Ok(())
         } else {
             Err(RepoError::VerifyFailed)
@@ -310,19 +310,5 @@ impl<'a> Copier<'a> {
         let (bytes, table) = builder.finish();
         self.shared.store.put(&names::pack(&id), &bytes)?;
         tell(Told::Put(IndexedPack { id, kind, size: bytes.len() as u64, table }))
-    }
-}
-
-impl Shared {
-    /// Whether `plain` is what the chunks of the segment are.
-    fn holds(&self, kind: ChunkKind, plain: &[u8], segment: &Segment) -> bool {
-        let mut rest = plain;
-        segment.chunks.iter().all(|(id, size)| {
-            let chunk = rest.split_at_checked(*size as usize);
-            chunk.is_some_and(|(chunk, behind)| {
-                rest = behind;
-                self.keys.chunk_id(kind, chunk) == *id
-            })
-        }) && rest.is_empty()
     }
 }

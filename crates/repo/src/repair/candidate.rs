@@ -1,15 +1,15 @@
 //! What may take the place of a damaged object: bytes that the key proves to be that object.
 
 use format::config::Config;
-use format::header;
 use format::index::IndexedPack;
-use format::pack::{self, Opener, TAIL};
+use format::pack::Opener;
 use format::seal::VaultKeys;
 use format::{FormatError, IndexId, Kind, PackId, index as encoding, manifest::Manifest, names};
 
 use super::Mender;
 use crate::error::RepoError;
 use crate::repository::Repository;
+use crate::sound;
 use crate::verify::DamagedObject;
 
 impl Mender {
@@ -64,29 +64,15 @@ pub(super) fn sound_pack(
     id: PackId,
     bytes: &[u8],
 ) -> Result<IndexedPack, FormatError> {
-    header::checked(bytes)?;
-    let (kind, found) = pack::decode_header(keys, bytes)?;
-    if found != id {
-        return Err(FormatError::Invalid { what: "name of the pack" });
-    }
-    let size = bytes.len() as u64;
-    let tail = bytes.len().checked_sub(TAIL).ok_or(FormatError::Length)?;
-    let place = pack::table_place(&bytes[tail..], size)?;
-    let sealed = &bytes[place.start as usize..place.end as usize];
-    let table = pack::open_table(keys, kind, id, sealed, size)?;
-    let key = keys.object(kind.pack(), id.0, 0);
+    let pack = sound::frame(keys, id, bytes)?;
+    let key = keys.object(pack.kind.pack(), id.0, 0);
     let mut opener = Opener::default();
-    for (number, (place, segment)) in (0..).zip(table.places()) {
+    for (number, (place, segment)) in (0..).zip(pack.table.places()) {
         let sealed = &bytes[place.start as usize..place.end as usize];
-        let mut rest = opener.open(&key, number, segment.codec, sealed, segment.plain as usize)?;
-        for (chunk_id, size) in &segment.chunks {
-            let (chunk, behind) =
-                rest.split_at_checked(*size as usize).ok_or(FormatError::Length)?;
-            rest = behind;
-            if keys.chunk_id(kind, chunk) != *chunk_id {
-                return Err(FormatError::Invalid { what: "chunk" });
-            }
+        let plain = opener.open(&key, number, segment.codec, sealed, segment.plain as usize)?;
+        if !sound::holds(keys, pack.kind, plain, segment) {
+            return Err(FormatError::Invalid { what: "chunk" });
         }
     }
-    Ok(IndexedPack { id, kind, size, table })
+    Ok(pack)
 }

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use format::header;
 use format::index::IndexedPack;
-use format::pack::{self, Opener, Segment, TAIL};
-use format::seal::ChunkKind;
+use format::pack::Opener;
 use format::{FormatError, PackId, names};
 
 use super::{Findings, VerifyReport, not_got, told};
@@ -14,6 +12,7 @@ use crate::error::RepoError;
 use crate::index::{KnownPack, Standing};
 use crate::progress::{Flow, Progress, Transfer};
 use crate::repository::Shared;
+use crate::sound;
 
 /// The most workers; each holds one pack.
 const WORKERS_MAX: usize = 8;
@@ -180,17 +179,12 @@ impl Shared {
 
     /// The clear hash, the header and the table.
     fn check_frame(&self, known: &KnownPack, bytes: &[u8]) -> Result<IndexedPack, FormatError> {
-        header::checked(bytes)?;
-        let (kind, id) = pack::decode_header(&self.keys, bytes)?;
-        if (kind, id) != (known.kind, known.id) {
-            return Err(FormatError::Invalid { what: "name of the pack" });
+        let frame = sound::frame(&self.keys, known.id, bytes)?;
+        if frame.kind == known.kind {
+            Ok(frame)
+        } else {
+            Err(FormatError::Invalid { what: "kind of the pack" })
         }
-        let size = bytes.len() as u64;
-        let tail = bytes.len().checked_sub(TAIL).ok_or(FormatError::Length)?;
-        let place = pack::table_place(&bytes[tail..], size)?;
-        let sealed = &bytes[place.start as usize..place.end as usize];
-        let table = pack::open_table(&self.keys, kind, id, sealed, size)?;
-        Ok(IndexedPack { id, kind, size, table })
     }
 
     /// Opens every segment, once, and computes every chunk id.
@@ -207,25 +201,13 @@ impl Shared {
             let plain = opener.open(&key, number, segment.codec, sealed, segment.plain as usize);
             let reason = match plain {
                 Err(error) => Some(told(&error)),
-                Ok(plain) => self.wrong_chunk(pack.kind, segment, plain),
+                Ok(plain) if sound::holds(&self.keys, pack.kind, plain, segment) => None,
+                Ok(_) => Some("a chunk has another id".to_owned()),
             };
             if let Some(reason) = reason {
                 checked.reason.get_or_insert(reason);
                 checked.segments.push(number);
             }
         }
-    }
-
-    /// Why a segment's text does not hold the chunks that it should, if so.
-    fn wrong_chunk(&self, kind: ChunkKind, segment: &Segment, plain: &[u8]) -> Option<String> {
-        let mut rest = plain;
-        for (id, size) in &segment.chunks {
-            let (chunk, behind) = rest.split_at(*size as usize);
-            rest = behind;
-            if self.keys.chunk_id(kind, chunk) != *id {
-                return Some("a chunk has another id".to_owned());
-            }
-        }
-        None
     }
 }

@@ -30,10 +30,10 @@ use crate::map::PageSink;
 use crate::repository::Shared;
 
 /// The size at which an index is written, in bytes.
-const INDEX_SIZE: usize = 8 * MIB as usize;
+pub(crate) const INDEX_SIZE: usize = 8 * MIB as usize;
 /// A pack is made when it has so many plain bytes. Twice as many make no difference to the speed
 /// on two processors, and take 60 MiB more memory.
-const PACK_SIZE: usize = 8 * MIB as usize;
+pub(crate) const PACK_SIZE: usize = 8 * MIB as usize;
 /// The largest chunk, in bytes.
 pub(super) const CHUNK_MAX: usize = format::chunker::MAX_BLOCKS as usize * BLOCK as usize;
 

@@ -43,7 +43,7 @@ pub struct Args {
     /// The recovery point that the image has changed since
     #[arg(long, value_name = "POINT")]
     parent: Option<PointId>,
-    /// Do not open and compare what was sealed before it is stored: a seventh less processor time,
+    /// Do not open and compare what was sealed before it is stored: a fifth less processor time,
     /// and a fault of this machine may go unseen until `repo verify --read-data`
     #[arg(long)]
     no_verify: bool,

@@ -95,7 +95,7 @@ pub struct Collect {
     #[arg(long)]
     dry_run: bool,
     /// Write every pack anew that holds anything dead, not only those that are half dead; with
-    /// `--grace-hours 0`, all that is not needed is gone when it ends
+    /// `--grace-hours 0`, only what holds something needed is left when it ends
     #[arg(long)]
     full: bool,
     /// How long what is condemned can still be read; longer than any restore takes
@@ -117,7 +117,7 @@ impl Collect {
         let grace = Duration::from_secs(self.grace_hours.saturating_mul(3600));
         let options = CollectOptions { grace, dry_run: self.dry_run };
         let how = if self.full { Repacking::Full } else { Repacking::Worthwhile };
-        let watch = Watch::new("Collecting", watched)?;
+        let watch = Watch::new("collect", watched)?;
         let report = repository.collect_with(&options, how, &watch);
         watch.done();
         let report = report.or_failure()?;

@@ -70,7 +70,7 @@ impl List {
 
 /// Walks all maps, and shows how far that is.
 pub fn space_of(repository: &Repository, watched: bool) -> Result<SpaceReport, Failure> {
-    let watch = Watch::new("Reading maps", watched)?;
+    let watch = Watch::new("reading maps", watched)?;
     let space = repository.space(&watch);
     watch.done();
     space.or_failure()

@@ -325,7 +325,8 @@ fn what_deleting_a_point_frees_is_said_before_and_got_by_a_full_collection() {
     assert_eq!(quick[0].get("freesBytes"), None, "maps are not read unasked");
     let list = place.ok("list --repo r --space");
     let frees = list[0]["freesBytes"].as_u64().expect("a size");
-    assert!((300_000..400_000).contains(&frees), "{list}");
+    // What was changed, and at most a few chunks more: every vault cuts in other places.
+    assert!((300_000..700_000).contains(&frees), "{list}");
     assert!(list[0]["uniqueBytes"].as_u64().is_some_and(|bytes| bytes >= 300_000), "{list}");
     let before = place.ok("stats --repo r");
     let alone = before["perPoint"].as_array().expect("a list").iter();
