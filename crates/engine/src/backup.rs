@@ -15,7 +15,6 @@ pub(crate) mod snapshot;
 pub(crate) mod transfer;
 
 use std::sync::Arc;
-use std::thread;
 
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
@@ -137,7 +136,7 @@ pub(crate) fn begin(world: &Arc<World>, item: &Item, trigger: Trigger<'_>) -> Re
         let _slot = slot;
         backup.run(run);
     };
-    if let Err(error) = thread::Builder::new().name(format!("backup-{point}")).spawn(work) {
+    if let Err(error) = world.tasks.start(&format!("backup-{point}"), Box::new(work)) {
         // The job has ended as failed with the closure that was dropped.
         tracing::error!(job = %id, %error, "no thread could be started for the job");
     }

@@ -1,6 +1,6 @@
 //! Hosts: connections to hypervisors, and what discovery last saw on each.
 //!
-//! Each host has a thread of its own that looks whenever the hypervisor reports a change, every
+//! Each host has a loop of its own that looks whenever the hypervisor reports a change, every
 //! half minute besides, and after a lost connection until it is back. What it saw last is kept, so
 //! that listing never waits for a hypervisor; what a job needs is asked afresh.
 //!
@@ -11,7 +11,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
@@ -25,6 +24,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::config::{check_group, check_region, host_run_dir, is_local_uri};
 use crate::faults::{self, OrFault};
+use crate::tasks::Tasks;
 use crate::world::World;
 use crate::{groups, recover};
 
@@ -190,10 +190,9 @@ impl Hosts {
         let run_dir = host_run_dir(&world.run_dir, &host.uri);
         let connected = Arc::new(Connected::new(host, hypervisor, run_dir));
         world.hosts.lock().push(Arc::clone(&connected));
-        let world = Arc::downgrade(world);
-        let watch = move || watch(&world, &connected, &events);
-        let name = "host-watch".to_owned();
-        if let Err(error) = thread::Builder::new().name(name).spawn(watch) {
+        let (weak, tasks) = (Arc::downgrade(world), Arc::clone(&world.tasks));
+        let watch = move || watch(&weak, tasks.as_ref(), &connected, &events);
+        if let Err(error) = world.tasks.start_loop("host-watch", Box::new(watch)) {
             tracing::error!(%error, "no thread for watching a host");
         }
     }
@@ -333,7 +332,19 @@ fn vm(host: &Host, domain: Domain, unnamed: Unnamed, name: String) -> Vm {
     }
 }
 
-fn watch(world: &Weak<World>, connected: &Arc<Connected>, events: &Receiver<HostEvent>) {
+/// Looks at every host, as the loop of each does again and again.
+pub(crate) fn turn(world: &Arc<World>) {
+    for connected in world.hosts.all() {
+        look_and_recover(world, &connected);
+    }
+}
+
+fn watch(
+    world: &Weak<World>,
+    tasks: &dyn Tasks,
+    connected: &Arc<Connected>,
+    events: &Receiver<HostEvent>,
+) {
     loop {
         {
             let Some(world) = world.upgrade() else {
@@ -345,14 +356,14 @@ fn watch(world: &Weak<World>, connected: &Arc<Connected>, events: &Receiver<Host
         let patience = if lost { RETRY_AFTER } else { LOOK_EVERY };
         match events.recv_timeout(patience) {
             Ok(_) => {
-                thread::sleep(SETTLE);
+                tasks.pause(SETTLE);
                 while !matches!(
                     events.try_recv(),
                     Err(TryRecvError::Empty | TryRecvError::Disconnected)
                 ) {}
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => thread::sleep(patience),
+            Err(RecvTimeoutError::Disconnected) => tasks.pause(patience),
         }
     }
 }

@@ -4,7 +4,6 @@
 //! never started, as failed when the record is dropped. Its end is written until the ledger has it.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -332,7 +331,7 @@ fn write_for_sure(world: &World, job: JobId, write: impl Fn() -> Result<(), Ledg
                 world.board.close(job);
                 return false;
             }
-            thread::sleep(LOOK);
+            world.tasks.pause(LOOK);
         }
         pause = WRITE_AGAIN_MAX.min(pause * 2);
     }

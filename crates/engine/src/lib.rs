@@ -1,8 +1,8 @@
 //! The engine: gathers facts, asks `rules`, carries out with `repo` and `fabric`, records in
 //! `ledger`. It supplies the clock and the randomness.
 //!
-//! [`Engine`] is the only way in. Its calls block; long work runs in threads of its own, one per
-//! job, and is watched through [`Engine::job`].
+//! [`Engine`] is the only way in. Its calls block; long work runs in tasks of its own, one per job,
+//! and is watched through [`Engine::job`].
 
 #![warn(missing_docs)]
 
@@ -30,9 +30,11 @@ pub mod restore;
 mod scheduler;
 pub mod seed;
 mod stores;
+pub mod tasks;
 mod vaults;
 mod world;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use fabric::libvirt::LibvirtHost;
@@ -50,6 +52,7 @@ pub use data_dir::DataDirError;
 pub use hosts::{Connect, HostStatus};
 pub use ledger::port::{ItemQuery, JobQuery, PointQuery};
 pub use policies::Following;
+pub use repositories::OpenStore;
 pub use restore::{ImageFormat, RestoreForm, RestoreRequest};
 pub use rules::item_life::Wish;
 pub use rules::tags::Change as TagsChange;
@@ -64,6 +67,7 @@ use hosts::Hosts;
 use repositories::Repositories;
 use scheduler::Scheduler;
 use seed::SystemSeed;
+use tasks::{Tasks, Threads};
 use world::World;
 
 /// Why an engine could not start.
@@ -88,10 +92,19 @@ pub struct Ports {
     pub seed: Arc<dyn Seed>,
     /// Makes connections to hosts.
     pub connect: Box<Connect>,
+    /// Opens the ledger that is to be in this file.
+    pub open_ledger: Box<OpenLedger>,
+    /// Opens the object stores of vaults.
+    pub open_store: Box<OpenStore>,
+    /// Carries out what the engine begins.
+    pub tasks: Arc<dyn Tasks>,
 }
 
+/// Opens the ledger in a file, which is made where there is none.
+pub type OpenLedger = dyn Fn(&Path) -> Result<Arc<dyn Ledger>, LedgerError> + Send + Sync;
+
 impl Ports {
-    /// The machine's clock and random generator, and libvirt.
+    /// The machine's clock and random generator, libvirt, SQLite, directories and threads.
     pub fn real(config: &Config) -> Self {
         let helper = config.helper.clone();
         let connect = move |host: &Host| {
@@ -103,6 +116,9 @@ impl Ports {
             clock: Arc::new(SystemClock),
             seed: Arc::new(SystemSeed),
             connect: Box::new(connect),
+            open_ledger: Box::new(|file| Ok(Arc::new(SqliteLedger::open(file)?))),
+            open_store: Box::new(repositories::open_directory),
+            tasks: Arc::new(Threads),
         }
     }
 }
@@ -136,17 +152,18 @@ impl Engine {
         if let Ok(path) = config.data_dir.canonicalize() {
             config.data_dir = path;
         }
-        let ledger = SqliteLedger::open(&config.ledger_file()).map_err(StartError::Ledger)?;
-        let tenancy = tenancy(&ledger, ports.seed.as_ref()).map_err(StartError::Ledger)?;
+        let ledger = (ports.open_ledger)(&config.ledger_file()).map_err(StartError::Ledger)?;
+        let tenancy = tenancy(ledger.as_ref(), ports.seed.as_ref()).map_err(StartError::Ledger)?;
         let run_dir =
             config.run_dir.clone().unwrap_or_else(|| config::default_run_dir(&config.data_dir));
-        let repositories =
-            Repositories::new(&config, Arc::clone(&ports.clock), Arc::clone(&ports.seed));
+        let (clock, seed) = (Arc::clone(&ports.clock), Arc::clone(&ports.seed));
+        let repositories = Repositories::new(&config, clock, seed, ports.open_store);
         let world = Arc::new(World {
             run_dir,
             clock: ports.clock,
             seed: ports.seed,
-            ledger: Arc::new(ledger),
+            tasks: ports.tasks,
+            ledger,
             tenancy,
             board: Board::default(),
             repositories,
@@ -178,6 +195,13 @@ impl Engine {
             self.add_host(config::LOCAL_URI, config::LOCAL_REGION, config::LOCAL_GROUP)?;
         }
         Ok(())
+    }
+
+    /// Does once, in this thread, what the engine's loops do again and again: looks at every host,
+    /// and starts what is due. For an engine whose [`Tasks`] run no loops.
+    pub fn turn(&self) {
+        hosts::turn(&self.world);
+        scheduler::turn(&self.world);
     }
 
     /// Asks every running job to stop. The process may end when they have; one that is killed

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::thread;
 
 use jiff::Timestamp;
 use ledger::LedgerError;
@@ -210,7 +209,7 @@ impl Engine {
                 }
             }
         };
-        if let Err(error) = thread::Builder::new().name("forget".to_owned()).spawn(forget) {
+        if let Err(error) = self.world.tasks.start("forget", Box::new(forget)) {
             tracing::warn!(%error, "no thread for giving up a checkpoint");
         }
     }

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use api::record::PointRecord;
@@ -37,17 +36,17 @@ pub(crate) fn jobs(world: &Arc<World>) -> Result<(), Fault> {
     let query = JobQuery { unfinished: true, ..JobQuery::default() };
     let left = end_all(world, world.ledger.jobs(query).or_fault()?);
     if !left.is_empty() {
-        let world = Arc::downgrade(world);
+        let tasks = Arc::clone(&world.tasks);
+        let weak = Arc::downgrade(world);
         let again = move || {
             let mut left = left;
             while !left.is_empty() {
-                thread::sleep(AGAIN);
-                let Some(world) = world.upgrade() else { return };
+                tasks.pause(AGAIN);
+                let Some(world) = weak.upgrade() else { return };
                 left = end_all(&world, left);
             }
         };
-        let spawned = thread::Builder::new().name("end-jobs".to_owned()).spawn(again);
-        spawned.map_err(|error| {
+        world.tasks.start("end-jobs", Box::new(again)).map_err(|error| {
             Fault::new(Code::Internal, format!("No thread could be started: {error}."))
         })?;
     }

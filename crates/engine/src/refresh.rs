@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use model::fault::{Code, Fault};
 use model::vault::Vault;
@@ -68,8 +67,7 @@ impl Engine {
             let _over = Over(over);
             world.hosts.look();
         };
-        let spawned = thread::Builder::new().name("refresh".to_owned()).spawn(look);
-        spawned.map_err(|error| {
+        self.world.tasks.start("refresh", Box::new(look)).map_err(|error| {
             Fault::new(Code::Internal, format!("No thread could be started: {error}."))
         })?;
         Ok(id)

@@ -7,13 +7,14 @@
 //! The one `Mutex` guards the map of open repositories; opening happens outside it.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use model::clock::Clock;
 use model::fault::{Code, Fault};
 use model::seed::Seed;
 use model::vault::Vault;
-use repo::objects::LocalDir;
+use repo::objects::{LocalDir, ObjectStore, StoreError};
 use repo::{Contents, Environment, Kek, RepoError, Repository};
 use uuid::Uuid;
 
@@ -24,17 +25,31 @@ use crate::faults::{self, OrFault};
 /// at start every such session is an earlier run's, and over.
 const ACTOR: &str = "holdfast serve";
 
+/// Opens the object store in a directory, which is made where there is none.
+pub type OpenStore = dyn Fn(&Path) -> Result<Arc<dyn ObjectStore>, StoreError> + Send + Sync;
+
+/// The objects are files in the directory.
+pub(crate) fn open_directory(directory: &Path) -> Result<Arc<dyn ObjectStore>, StoreError> {
+    Ok(Arc::new(LocalDir::open(directory)?))
+}
+
 /// The vaults' repositories.
 pub(crate) struct Repositories {
     config: Config,
     clock: Arc<dyn Clock>,
     seed: Arc<dyn Seed>,
+    open_store: Box<OpenStore>,
     open: Mutex<HashMap<Uuid, Repository>>,
 }
 
 impl Repositories {
-    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>, seed: Arc<dyn Seed>) -> Self {
-        Self { config: config.clone(), clock, seed, open: Mutex::default() }
+    pub(crate) fn new(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        seed: Arc<dyn Seed>,
+        open_store: Box<OpenStore>,
+    ) -> Self {
+        Self { config: config.clone(), clock, seed, open_store, open: Mutex::default() }
     }
 
     fn environment(&self) -> Environment {
@@ -46,9 +61,9 @@ impl Repositories {
         }
     }
 
-    fn store(&self, region: &str, vault: Uuid) -> Result<Arc<LocalDir>, Fault> {
+    fn store(&self, region: &str, vault: Uuid) -> Result<Arc<dyn ObjectStore>, Fault> {
         let directory = self.config.repository_dir(region, vault);
-        LocalDir::open(directory).map(Arc::new).map_err(|error| faults::of_store(&error))
+        (self.open_store)(&directory).map_err(|error| faults::of_store(&error))
     }
 
     /// Makes the repository and the key file of a new vault.

@@ -15,7 +15,6 @@
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use api::arm::time;
 use api::record::PointRecord;
@@ -221,8 +220,8 @@ impl Engine {
         let world = Arc::clone(&self.world);
         let restore = run::Restore { world, vault, item: item.clone(), point, plan, job: id };
         let work = move || restore.run(run);
-        match thread::Builder::new().name(format!("restore-{id}")).spawn(work) {
-            Ok(_) => Ok(id),
+        match self.world.tasks.start(&format!("restore-{id}"), Box::new(work)) {
+            Ok(()) => Ok(id),
             Err(error) => {
                 let message = format!("No thread could be started for the job: {error}.");
                 Err(Fault::new(Code::Internal, message))

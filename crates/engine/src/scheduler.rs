@@ -6,7 +6,7 @@
 //!       └ at changes     first            of their due     may have, one per item
 //! ```
 //!
-//! One thread owns the plan. It looks at the soonest run every second, so that a clock that was set
+//! One loop owns the plan. It looks at the soonest run every second, so that a clock that was set
 //! is noticed, and reads items and policies anew only when somebody changed them; others reach it
 //! through [`Scheduler`]. What is durable is in the ledger: up to when the runs of each item have
 //! been dealt with, written in one transaction with the job. So a restart repeats no run, and what
@@ -15,12 +15,12 @@
 //! A run that finds its item busy with a backup is recorded as a failed job, and caught up once the
 //! other one has ended. An item that has just come under a policy is backed up at its next run.
 //!
-//! The `Mutex` guards the count of running backups; nothing is called while it is held.
+//! One `Mutex` guards the count of running backups; nothing is called while it is held. The other
+//! one keeps turns apart.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -48,6 +48,7 @@ pub(crate) struct Scheduler {
     changed: AtomicBool,
     /// Running backups, by host.
     running: Mutex<HashMap<Option<Uuid>, usize>>,
+    plan: Mutex<Plan>,
 }
 
 /// The place of a running backup on its host; free again when it is dropped.
@@ -60,7 +61,7 @@ impl Scheduler {
     pub(crate) fn new() -> Arc<Self> {
         let (bell, rings) = bounded(1);
         let (changed, running) = (AtomicBool::new(false), Mutex::default());
-        Arc::new(Self { bell, rings, changed, running })
+        Arc::new(Self { bell, rings, changed, running, plan: Mutex::default() })
     }
 
     /// Says that items or policies have changed.
@@ -101,18 +102,17 @@ impl Drop for Slot {
     }
 }
 
-/// Starts the scheduler's thread. It ends with the engine.
+/// Starts the scheduler's loop. It ends with the engine.
 pub(crate) fn start(world: &Arc<World>) {
     let rings = world.scheduler.rings.clone();
-    let world = Arc::downgrade(world);
-    let run = move || run(&world, &rings);
-    if let Err(error) = thread::Builder::new().name("scheduler".to_owned()).spawn(run) {
+    let weak = Arc::downgrade(world);
+    let run = move || run(&weak, &rings);
+    if let Err(error) = world.tasks.start_loop("scheduler", Box::new(run)) {
         tracing::error!(%error, "no thread for the scheduler: policies start no backups");
     }
 }
 
 fn run(world: &Weak<World>, rings: &Receiver<()>) {
-    let mut plan = Plan::default();
     loop {
         {
             let Some(world) = world.upgrade() else {
@@ -121,12 +121,17 @@ fn run(world: &Weak<World>, rings: &Receiver<()>) {
             if world.board.is_stopping() {
                 return;
             }
-            plan.turn(&world);
+            turn(&world);
         }
         if rings.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Disconnected) {
             return;
         }
     }
+}
+
+/// Starts what is due, as the loop does again and again.
+pub(crate) fn turn(world: &Arc<World>) {
+    world.scheduler.plan.lock().unwrap_or_else(PoisonError::into_inner).turn(world);
 }
 
 /// What is to be started when.

@@ -14,6 +14,7 @@ use crate::hosts::Hosts;
 use crate::refresh::Refreshes;
 use crate::repositories::Repositories;
 use crate::scheduler::Scheduler;
+use crate::tasks::Tasks;
 
 /// The ports, and the state shared by all parts of the engine.
 pub(crate) struct World {
@@ -21,6 +22,7 @@ pub(crate) struct World {
     pub(crate) run_dir: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seed: Arc<dyn Seed>,
+    pub(crate) tasks: Arc<dyn Tasks>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) tenancy: Tenancy,
     pub(crate) board: Board,

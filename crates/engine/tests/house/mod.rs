@@ -343,7 +343,7 @@ fn start(
         }
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    let ports =
-        Ports { clock, seed: Arc::clone(seed) as Arc<dyn Seed>, connect: Box::new(connect) };
+    let seed = Arc::clone(seed) as Arc<dyn Seed>;
+    let ports = Ports { clock, seed, connect: Box::new(connect), ..Ports::real(&config) };
     Engine::start_with(config, ports).expect("starts")
 }
