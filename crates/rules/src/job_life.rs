@@ -90,15 +90,16 @@ pub enum AfterRestart {
 /// What becomes of a job that was not ended when the service died. `point_committed` is what the
 /// repository's log says, not what the ledger says.
 pub fn after_restart(point_committed: bool) -> AfterRestart {
-    if point_committed {
-        AfterRestart::RecordPoint
-    } else {
-        AfterRestart::Fail(Fault::new(
-            Code::Interrupted,
-            "The service was stopped while this job was running. What it had begun was cleaned \
-             up; earlier recovery points are not affected.",
-        ))
-    }
+    if point_committed { AfterRestart::RecordPoint } else { AfterRestart::Fail(interrupted()) }
+}
+
+/// Why a job failed that ended, or was found, because the service was stopped.
+pub fn interrupted() -> Fault {
+    Fault::new(
+        Code::Interrupted,
+        "The service was stopped while this job was running. What it had begun was cleaned up; \
+         earlier recovery points are not affected.",
+    )
 }
 
 #[cfg(test)]
