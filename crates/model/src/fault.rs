@@ -3,6 +3,9 @@
 //! Every failure that an operator or an API client sees is a [`Fault`]: a [`Code`] from the table
 //! below, and a message with the facts of this case. Codes that Azure has are Azure's; the others
 //! follow its spelling. Which HTTP status a code means is the service's business.
+//!
+//! A row is not complete without what the code stands for (its doc comment), cause and action: the
+//! macro takes no other. `docs/troubleshooting.md` is made of the rows.
 
 use std::fmt;
 
@@ -35,6 +38,8 @@ impl std::error::Error for Fault {}
 pub struct Entry {
     /// The code, as in error bodies and jobs.
     pub name: &'static str,
+    /// What it stands for.
+    pub meaning: &'static str,
     /// What it usually comes from.
     pub cause: &'static str,
     /// What the operator should do.
@@ -42,10 +47,13 @@ pub struct Entry {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $cause:literal, $action:literal;)+) => {
+    ($(
+        $(#[doc = $meaning:literal])+
+        $variant:ident = $name:literal, $cause:literal, $action:literal;
+    )+) => {
         /// Names one kind of failure.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[$doc])* $variant,)+ }
+        pub enum Code { $($(#[doc = $meaning])+ $variant,)+ }
 
         impl Code {
             /// Every code.
@@ -54,7 +62,12 @@ macro_rules! codes {
             /// The code's row of the table.
             pub const fn entry(self) -> Entry {
                 match self {
-                    $(Self::$variant => Entry { name: $name, cause: $cause, action: $action },)+
+                    $(Self::$variant => Entry {
+                        name: $name,
+                        meaning: concat!($($meaning),+).trim_ascii_start(),
+                        cause: $cause,
+                        action: $action,
+                    },)+
                 }
             }
         }
@@ -326,6 +339,11 @@ impl Code {
         self.entry().name
     }
 
+    /// What it stands for.
+    pub const fn meaning(self) -> &'static str {
+        self.entry().meaning
+    }
+
     /// What it usually comes from.
     pub const fn cause(self) -> &'static str {
         self.entry().cause
@@ -347,11 +365,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_its_own_name_a_cause_and_an_action() {
+    fn every_code_has_its_own_name_a_meaning_a_cause_and_an_action() {
         for (at, code) in Code::ALL.iter().enumerate() {
             assert_eq!(Code::from_name(code.name()), Some(*code));
             assert!(Code::ALL[..at].iter().all(|earlier| earlier.name() != code.name()));
-            assert!(code.cause().ends_with('.') && code.action().ends_with('.'), "{code:?}");
+            for text in [code.meaning(), code.cause(), code.action()] {
+                let sentence = text.len() > 10 && text.ends_with('.') && text.trim() == text;
+                assert!(sentence, "{code:?}: {text:?} is no sentence");
+            }
+            assert_ne!(code.cause(), code.action(), "{code:?}");
         }
     }
 }
