@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use model::host::Host;
-use model::item::Item;
+use model::item::{Item, LastBackup};
 use model::job::{Job, JobId, Operation, Status};
 use model::point::{Point, PointId};
 use model::policy::Policy;
@@ -297,9 +297,17 @@ pub trait Ledger: Send + Sync {
     /// The job with this id.
     fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError>;
 
-    /// Records a finished backup in one transaction: the point, the item and the job as they are
-    /// given. Doing it twice with the same point is harmless.
+    /// Records a finished backup in one transaction: the point and the job as they are given, and of
+    /// the item its last backup, its chain, and that it is protected where it waited for its first
+    /// point. The rest of the item stays as it is: somebody may have changed it meanwhile. Doing it
+    /// twice with the same point is harmless.
     fn record_backup(&self, point: &Point, item: &Item, job: &Job) -> Result<(), LedgerError>;
+    /// Records in one transaction the end of a backup that made no point, and that this was its
+    /// item's last one.
+    fn end_backup(&self, job: &Job, last: &LastBackup) -> Result<(), LedgerError>;
+    /// Deletes the records of jobs that ended before then, oldest first, at most so many; how many
+    /// there were. The newest job of each item stays.
+    fn prune_jobs(&self, before: Timestamp, limit: usize) -> Result<usize, LedgerError>;
     /// Adds a point that no job recorded, or replaces it where the item has it already.
     fn put_point(&self, point: &Point) -> Result<(), LedgerError>;
     /// An item's points that match, newest first.

@@ -24,7 +24,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use model::host::Host;
-use model::item::Item;
+use model::item::{Item, LastBackup};
 use model::job::{Job, JobId};
 use model::point::{Point, PointId};
 use model::policy::Policy;
@@ -310,9 +310,20 @@ impl Ledger for SqliteLedger {
     fn record_backup(&self, point: &Point, item: &Item, job: &Job) -> Result<(), LedgerError> {
         self.pool.write(|db| {
             points::put(db, point)?;
-            items::update(db, item)?;
+            items::record_backup(db, item)?;
             jobs::update(db, job)
         })
+    }
+
+    fn end_backup(&self, job: &Job, last: &LastBackup) -> Result<(), LedgerError> {
+        self.pool.write(|db| {
+            jobs::update(db, job)?;
+            items::note_backup(db, job.item, last)
+        })
+    }
+
+    fn prune_jobs(&self, before: Timestamp, limit: usize) -> Result<usize, LedgerError> {
+        self.pool.write(|db| jobs::prune(db, before, limit))
     }
 
     fn put_point(&self, point: &Point) -> Result<(), LedgerError> {

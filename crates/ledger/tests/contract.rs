@@ -23,7 +23,7 @@ mod nouns;
 mod roles;
 
 use ledgers::on_each;
-use nouns::{host, item, job, point, point_id, vault};
+use nouns::{host, item, job, point, vault};
 
 /// Gives the ledger vault 1 with its default policy, and item 1 in it, for VM 1.
 fn with_item(ledger: &dyn Ledger) -> Item {
@@ -448,26 +448,6 @@ fn jobs_are_listed_newest_first_and_as_they_were_written() {
         assert_eq!(ledger.jobs(elsewhere).expect("reads"), []);
         assert_eq!(ledger.job(jobs[3].id).expect("reads").as_ref(), Some(&jobs[3]));
         assert_eq!(ledger.job(JobId(Uuid::from_u128(9))).expect("reads"), None);
-    });
-}
-
-#[test]
-fn a_finished_backup_is_recorded_whole_and_twice_without_harm() {
-    on_each(|ledger| {
-        let mut held = with_item(ledger);
-        let mut done = job(1, &held);
-        ledger.create_job(&done).expect("creates");
-        done.status = Status::Completed;
-        held.state = ProtectionState::Protected;
-        held.chain = Some(nouns::chain(1));
-        for _ in 0..2 {
-            ledger.record_backup(&point(1, &held), &held, &done).expect("records");
-            assert_eq!(ledger.points(PointQuery::of(held.id)).expect("reads"), [point(1, &held)]);
-            assert_eq!(ledger.point(point_id(1)).expect("reads"), Some(point(1, &held)));
-            assert_eq!(ledger.item(held.id).expect("reads").as_ref(), Some(&held));
-            assert_eq!(ledger.job(done.id).expect("reads").as_ref(), Some(&done));
-        }
-        assert_eq!(ledger.point(point_id(2)).expect("reads"), None);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Protected items.
 
-use model::item::{Item, ProtectionState};
+use model::item::{Item, LastBackup, ProtectionState};
 use rusqlite::{Connection, ToSql, named_params};
 use uuid::Uuid;
 
@@ -69,6 +69,22 @@ pub(super) fn update(db: &Connection, item: &Item) -> Result<(), LedgerError> {
              chain_json = :chain, created_at = :created_at
          WHERE id = :id";
     with_columns(item, |columns| run_on_one(db, sql, columns))
+}
+
+/// What a backup that got through changes of its item.
+pub(super) fn record_backup(db: &Connection, item: &Item) -> Result<(), LedgerError> {
+    let sql = "UPDATE item SET last_backup_json = ?2, chain_json = ?3,
+             state = CASE state WHEN 'IRPending' THEN ?4 ELSE state END
+         WHERE id = ?1";
+    let last = item.last_backup.as_ref().map(json);
+    let chain = item.chain.as_ref().map(json);
+    run_on_one(db, sql, (item.id.to_string(), last, chain, item.state.azure_name()))
+}
+
+/// What a backup that did not get through changes of its item, if that is still there.
+pub(super) fn note_backup(db: &Connection, id: Uuid, last: &LastBackup) -> Result<(), LedgerError> {
+    let sql = "UPDATE item SET last_backup_json = ?2 WHERE id = ?1";
+    run(db, sql, [id.to_string(), json(last)]).map(drop)
 }
 
 pub(super) const LIST: &str = "SELECT * FROM item ORDER BY vm_name, id";

@@ -1,5 +1,6 @@
 //! Jobs.
 
+use jiff::Timestamp;
 use model::fault::Fault;
 use model::job::{DiskProgress, Job, JobId, Operation, Status, Task};
 use rusqlite::{Connection, ToSql, named_params};
@@ -122,6 +123,22 @@ pub(super) fn update(db: &Connection, job: &Job) -> Result<(), LedgerError> {
              retain_until = :retain_until, detail_json = :detail
          WHERE id = :id";
     with_columns(job, |columns| run_on_one(db, sql, columns))
+}
+
+/// Along the index of their times: what is passed over on the way is at most one job of each item.
+pub(super) const PRUNE: &str = "DELETE FROM job WHERE seq IN (
+         SELECT seq FROM job AS old
+         WHERE started_at < ?1 AND ended = 1 AND ended_at < ?1
+             AND EXISTS (SELECT 1 FROM job AS newer WHERE newer.item = old.item
+                 AND (newer.started_at, newer.seq) > (old.started_at, old.seq))
+         ORDER BY started_at, seq LIMIT ?2)";
+
+pub(super) fn prune(
+    db: &Connection,
+    before: Timestamp,
+    limit: usize,
+) -> Result<usize, LedgerError> {
+    run(db, PRUNE, (time(before), super::record::limit(Some(limit))))
 }
 
 /// No other backup job of the item is unended, where this one is an unended backup job.

@@ -234,6 +234,7 @@ fn lists_neither_scan_nor_sort() {
         vaults::NAMED.to_owned(),
         points::NEWEST.to_owned(),
         points::COUNT.to_owned(),
+        jobs::PRUNE.to_owned(),
     ];
     texts.extend(job_lists());
     let at = Some(Timestamp::UNIX_EPOCH);

@@ -21,7 +21,7 @@ use model::vault::{
 use uuid::Uuid;
 
 /// A moment with all nine decimals in use, `number` seconds after some night of 2026.
-fn moment(number: u128) -> Timestamp {
+pub fn moment(number: u128) -> Timestamp {
     let second = 1_780_000_000 + i64::try_from(number).expect("small");
     Timestamp::new(second, 123_456_789).expect("in range")
 }

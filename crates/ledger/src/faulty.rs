@@ -1,0 +1,108 @@
+//! Makes a ledger fail as a script says: for tests of everything that can go wrong.
+
+use jiff::Timestamp;
+use model::host::Host;
+use model::item::{Item, LastBackup};
+use model::job::{Job, JobId};
+use model::point::{Point, PointId};
+use model::policy::Policy;
+use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::role::Assignment;
+use model::store::Store;
+use model::tags::Tags;
+use model::vault::{DeletedVault, Vault};
+use uuid::Uuid;
+
+use crate::port::{ItemQuery, JobQuery, Ledger, LedgerError, PointQuery};
+
+/// A ledger each of whose calls asks a script first, which is told the call's name: where it says
+/// an error, nothing is done and that is the answer.
+pub struct Faulty<L, F> {
+    inner: L,
+    script: F,
+}
+
+impl<L: Ledger, F: Fn(&'static str) -> Result<(), LedgerError> + Send + Sync> Faulty<L, F> {
+    /// Lets `script` decide the fate of every call of `inner`.
+    pub const fn new(inner: L, script: F) -> Self {
+        Self { inner, script }
+    }
+}
+
+/// Every call of the port, with the type that it answers with.
+macro_rules! ask_first {
+    ($(fn $call:ident(&self $(, $name:ident: $kind:ty)*) -> $answer:ty;)+) => {
+        $(fn $call(&self $(, $name: $kind)*) -> Result<$answer, LedgerError> {
+            (self.script)(stringify!($call))?;
+            self.inner.$call($($name),*)
+        })+
+    };
+}
+
+impl<L, F> Ledger for Faulty<L, F>
+where
+    L: Ledger,
+    F: Fn(&'static str) -> Result<(), LedgerError> + Send + Sync,
+{
+    ask_first! {
+        fn tenancy(&self) -> Option<Tenancy>;
+        fn set_tenancy(&self, tenancy: Tenancy) -> Tenancy;
+        fn put_principal(&self, principal: &Principal) -> ();
+        fn principal(&self, client_id: Uuid) -> Option<Principal>;
+        fn create_principal(&self, principal: &Principal) -> ();
+        fn principals(&self) -> Vec<Principal>;
+        fn delete_principal(&self, client_id: Uuid) -> ();
+        fn access(&self, client_id: Uuid) -> Option<(Principal, Vec<Assignment>)>;
+        fn create_assignment(&self, assignment: &Assignment) -> ();
+        fn assignments(&self) -> Vec<Assignment>;
+        fn assignment(&self, name: Uuid) -> Option<Assignment>;
+        fn delete_assignment(&self, name: Uuid) -> ();
+        fn put_resource_group(&self, group: &ResourceGroup) -> ();
+        fn resource_groups(&self) -> Vec<ResourceGroup>;
+        fn tag_resource_group(&self, name: &str, tags: &Tags) -> ();
+        fn delete_resource_group(&self, name: &str) -> ();
+        fn create_host(&self, host: &Host) -> ();
+        fn hosts(&self) -> Vec<Host>;
+        fn create_store(&self, store: &Store) -> ();
+        fn delete_store(&self, group: &str, name: &str) -> ();
+        fn stores(&self) -> Vec<Store>;
+        fn create_vault(&self, vault: &Vault, policies: &[Policy]) -> ();
+        fn update_vault(&self, vault: &Vault, since: Timestamp) -> ();
+        fn delete_vault(&self, deleted: &DeletedVault) -> ();
+        fn vault_cleared(&self, id: Uuid, at: Timestamp) -> ();
+        fn uncleared_vaults(&self) -> Vec<DeletedVault>;
+        fn deleted_vault(&self, id: Uuid) -> Option<DeletedVault>;
+        fn vaults(&self) -> Vec<Vault>;
+        fn vault(&self, id: Uuid) -> Option<Vault>;
+        fn vault_named(&self, group: &str, name: &str) -> Option<Vault>;
+        fn put_policy(&self, policy: &Policy) -> ();
+        fn policies(&self, vault: Uuid) -> Vec<Policy>;
+        fn policy(&self, vault: Uuid, name: &str) -> Option<Policy>;
+        fn policy_users(&self, vault: Uuid, name: &str) -> usize;
+        fn delete_policy(&self, vault: Uuid, name: &str) -> bool;
+        fn create_item(&self, item: &Item) -> ();
+        fn update_item(&self, item: &Item) -> ();
+        fn items(&self, vault: Option<Uuid>) -> Vec<Item>;
+        fn find_items(&self, query: &ItemQuery) -> Vec<Item>;
+        fn protected_vms(&self) -> Vec<Uuid>;
+        fn item_named(&self, vault: Uuid, group: &str, vm: &str) -> Option<Item>;
+        fn item(&self, id: Uuid) -> Option<Item>;
+        fn item_of_vm(&self, vm: Uuid) -> Option<Item>;
+        fn change_item(&self, before: &Item, after: &Item, job: &Job, idle: bool) -> ();
+        fn create_job(&self, job: &Job) -> ();
+        fn create_run(&self, job: &Job, due: Timestamp) -> ();
+        fn settle_runs(&self, items: &[Uuid], until: Timestamp) -> ();
+        fn settled_runs(&self) -> Vec<(Uuid, Timestamp)>;
+        fn update_job(&self, job: &Job) -> ();
+        fn jobs(&self, query: JobQuery) -> Vec<Job>;
+        fn job(&self, id: JobId) -> Option<Job>;
+        fn record_backup(&self, point: &Point, item: &Item, job: &Job) -> ();
+        fn end_backup(&self, job: &Job, last: &LastBackup) -> ();
+        fn prune_jobs(&self, before: Timestamp, limit: usize) -> usize;
+        fn put_point(&self, point: &Point) -> ();
+        fn points(&self, query: PointQuery) -> Vec<Point>;
+        fn count_points(&self, item: Uuid) -> u64;
+        fn newest_points(&self, items: &[Uuid]) -> Vec<Option<Timestamp>>;
+        fn point(&self, id: PointId) -> Option<Point>;
+    }
+}
