@@ -47,6 +47,11 @@ pub enum Fault {
         /// Bytes that are read before.
         after: u64,
     },
+    /// The next capture's reads fail once this many bytes have been read, and nobody knows why.
+    ReadFails {
+        /// Bytes that are read before.
+        after: u64,
+    },
     /// The next capture's domain is gone once this many bytes have been read.
     DomainGone {
         /// Bytes that are read before.
@@ -81,6 +86,7 @@ struct State {
     life: u64,
 }
 
+#[derive(Clone)]
 struct Machine {
     name: String,
     xml: String,
@@ -212,6 +218,25 @@ impl FakeHost {
         let mut state = self.lock();
         state.life += 1;
         state.machines.values_mut().for_each(|machine| machine.job = Job::None);
+    }
+
+    /// Another host that is in every way as this one is now, and goes its own way from here.
+    /// Nobody listens to it yet, and no fault is scripted.
+    pub fn fork(&self) -> Self {
+        let state = self.lock();
+        let (machines, networks, life) =
+            (state.machines.clone(), state.networks.clone(), state.life);
+        let forked = State { machines, networks, life, ..State::default() };
+        Self { state: Arc::new(Mutex::new(forked)) }
+    }
+
+    /// Whether a capture or somebody else's job holds the machine.
+    ///
+    /// # Errors
+    ///
+    /// [`FabricError::DomainGone`].
+    pub fn is_held(&self, domain: Uuid) -> Result<bool, FabricError> {
+        Ok(self.lock().machine(domain)?.job != Job::None)
     }
 
     /// The hypervisor grants a begin whose asker, an earlier process of this instance, is gone.

@@ -258,6 +258,16 @@ impl PointWriter {
         Ok(described(spec, &written, Some(&old)))
     }
 
+    /// Puts what is not in the store yet of the disks that were written: then a commit puts the
+    /// manifest and the log's entry, and nothing else. To be called after the last disk.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub fn store_rest(&mut self) -> Result<(), RepoError> {
+        self.stow.finish()
+    }
+
     /// Makes the point exist. `engine` is kept with it, at most 4 MiB.
     ///
     /// The stored bytes it answers hold everything but the log's entries.

@@ -46,11 +46,13 @@ impl Doom {
         self.left.load(Ordering::SeqCst) == 0
     }
 
-    fn cause(&self) -> FabricError {
+    /// What the hypervisor knows of it.
+    fn cause(&self) -> Option<FabricError> {
         let message = "a scripted fault".to_owned();
         match self.fault {
-            Fault::DomainGone { .. } => FabricError::DomainGone { message },
-            _ => FabricError::ScratchFull { path: self.scratch.clone(), message },
+            Fault::ReadFails { .. } => None,
+            Fault::DomainGone { .. } => Some(FabricError::DomainGone { message }),
+            _ => Some(FabricError::ScratchFull { path: self.scratch.clone(), message }),
         }
     }
 }
@@ -66,7 +68,9 @@ pub(super) fn begin(host: &FakeHost, plan: &CapturePlan) -> Result<FakeCapture, 
     }
     let frozen = quiesce(host, plan);
     let doom = host.fault(|it| match it {
-        Fault::ScratchFull { after } | Fault::DomainGone { after } => Some((it.clone(), *after)),
+        Fault::ScratchFull { after } | Fault::DomainGone { after } | Fault::ReadFails { after } => {
+            Some((it.clone(), *after))
+        }
         _ => None,
     });
     let doom = doom.map(|(fault, after)| {
@@ -224,10 +228,8 @@ impl Capture for FakeCapture {
     }
 
     fn check(&self) -> Result<(), FabricError> {
-        match self.doom.as_ref().filter(|it| it.strikes()) {
-            Some(doom) => Err(doom.cause()),
-            None => Ok(()),
-        }
+        let struck = self.doom.as_ref().filter(|it| it.strikes());
+        struck.and_then(|doom| doom.cause()).map_or(Ok(()), Err)
     }
 
     fn finish(mut self: Box<Self>, how: Finish) -> Result<Vec<String>, FabricError> {
