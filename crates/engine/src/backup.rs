@@ -11,6 +11,7 @@
 //! incremental can still be read. What fails after it never costs the point: the next start finds
 //! the commit in the repository's log and records it.
 
+mod settle;
 pub(crate) mod snapshot;
 pub(crate) mod transfer;
 
@@ -19,9 +20,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::fault::{Code, Fault};
 use model::item::{Chain, Item};
-use model::job::{
-    Job, JobId, Operation, Status, TAKE_SNAPSHOT, TRANSFER_TO_VAULT, VALIDATE_BACKUP,
-};
+use model::job::{JobId, Operation, TAKE_SNAPSHOT, TRANSFER_TO_VAULT, VALIDATE_BACKUP};
 use model::point::PointId;
 use model::vault::Vault;
 use rules::job_life::Outcome;
@@ -31,8 +30,10 @@ use crate::Engine;
 use crate::faults::OrFault;
 use crate::hosts::Connected;
 use crate::job_run::{JobRun, NewJob, Stop};
-use crate::record;
+use crate::retries::{self, Retry};
+use crate::scheduler::Places;
 use crate::world::World;
+use crate::{record, recover};
 
 impl Engine {
     /// Begins a backup of the item. Returns as soon as the job runs.
@@ -66,6 +67,8 @@ pub(crate) enum Trigger<'a> {
         policy: &'a str,
         /// When the run was due.
         due: Timestamp,
+        /// Where the run is tried again: which attempt this is.
+        retry: Option<Retry>,
     },
 }
 
@@ -85,10 +88,14 @@ impl Trigger<'_> {
             Self::OnDemand { hold } => {
                 tell("Recovery Point Expiry Time in UTC", hold.to_string());
             }
-            Self::Scheduled { policy, due } => {
+            Self::Scheduled { policy, due, retry } => {
                 tell("Policy Name", (*policy).to_owned());
                 tell("Trigger", "Scheduled".to_owned());
-                tell("Scheduled Time in UTC", due.to_string());
+                tell(retries::DUE, due.to_string());
+                if let Some(retry) = retry {
+                    tell(retries::ATTEMPT, retry.attempt.to_string());
+                    tell(retries::RETRY_OF, retry.of.to_string());
+                }
             }
         }
         NewJob {
@@ -118,12 +125,14 @@ pub(crate) fn begin(world: &Arc<World>, item: &Item, trigger: Trigger<'_>) -> Re
     };
     let point = model::seed::new_point_id(world.seed.as_ref());
     let new = trigger.job(item, Some(point));
-    let run = match trigger {
-        Trigger::OnDemand { .. } => JobRun::begin(world, new)?,
-        Trigger::Scheduled { due, .. } => JobRun::begin_due(world, new, due)?,
+    let settles = match trigger {
+        Trigger::Scheduled { due, retry: None, .. } => Some(due),
+        _ => None,
     };
+    let run = JobRun::begin(world, new, settles)?;
     let id = run.job().id;
-    let slot = world.scheduler.occupy(world.hosts.home_of(item.vm));
+    let places = Places::new(world.hosts.home_of(item.vm), &vault.region);
+    let slot = world.scheduler.occupy(places);
     let backup = Backup {
         world: Arc::clone(world),
         vault,
@@ -160,7 +169,8 @@ pub(crate) fn record_overlap(
         item.vm_name
     );
     let fault = Fault::new(Code::BackupInProgress, message);
-    JobRun::record_failed(world, Trigger::Scheduled { policy, due }.job(item, None), fault)
+    let trigger = Trigger::Scheduled { policy, due, retry: None };
+    JobRun::record_failed(world, trigger.job(item, None), fault)
 }
 
 /// What one backup works on.
@@ -202,6 +212,7 @@ impl Backup {
 
     fn back_up(&self, run: &mut JobRun, host: &Connected) -> Result<Finished, Stop> {
         let repository = self.world.repositories.of(&self.vault)?;
+        recover::late_points(&self.world, &self.vault, &self.item, &repository);
         let snapshot = snapshot::take(self, run, host, &repository)?;
         let record = record::of_snapshot(self, run.job().id, &snapshot);
 
@@ -228,15 +239,11 @@ impl Backup {
     fn succeed(&self, mut run: JobRun, finished: Finished) {
         let job = run.ended(Outcome::Done);
         let ledger = &self.world.ledger;
+        let item = Item { chain: finished.chain, ..self.item.clone() };
+        let item = record::after_backup(item, &job);
         // Should the service end before this is written, the point is in the repository's log all
         // the same: the next start records it.
-        run.end_with(&job, || {
-            // The item may have got another policy meanwhile: only what a backup changes is
-            // changed.
-            let item = ledger.item(self.item.id)?.unwrap_or_else(|| self.item.clone());
-            let item = Item { chain: finished.chain.clone(), ..item };
-            ledger.record_backup(&finished.point, &record::after_backup(item, &job), &job)
-        });
+        run.end_with(&job, || ledger.record_backup(&finished.point, &item, &job));
         let status = job.status.azure_name();
         tracing::info!(job = %job.id, point = %self.point, status, "backed up");
     }
@@ -246,19 +253,7 @@ impl Backup {
             self.world.repositories.forget(self.vault.id);
         }
         let job = run.finish(Err(stop));
-        self.note_failure(&job);
-    }
-
-    fn note_failure(&self, job: &Job) {
-        if job.status != Status::Failed {
-            return;
-        }
-        if let Ok(Some(item)) = self.world.ledger.item(self.item.id) {
-            let item = record::after_backup(item, job);
-            if let Err(error) = self.world.ledger.update_item(&item) {
-                tracing::warn!(job = %job.id, %error, "the item's last backup could not be noted");
-            }
-        }
+        self.world.scheduler.ended(&job);
     }
 }
 

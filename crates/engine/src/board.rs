@@ -76,14 +76,10 @@ impl Board {
         self.with(|board| board.is_empty())
     }
 
-    /// Asks every running job to stop that still can: the service ends.
-    pub(crate) fn cancel_all(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        self.with(|board| {
-            for posted in board.values_mut().filter(|posted| !posted.past_the_last_moment) {
-                posted.cancel = true;
-            }
-        });
+    /// Lets every running job end that still can: the service ends.
+    pub(crate) fn stop_all(&self) {
+        // With the board held, so that a job's last moment comes before this or after it.
+        self.with(|_| self.stopping.store(true, Ordering::SeqCst));
     }
 
     /// Whether the service ends.
@@ -125,16 +121,23 @@ impl Board {
         })
     }
 
-    /// Whether the job has been asked to stop.
+    /// Whether the job is to stop: somebody asked for it, or the service ends.
+    pub(crate) fn is_to_stop(&self, id: JobId) -> bool {
+        let to_stop =
+            |posted: &Posted| posted.cancel || (self.is_stopping() && !posted.past_the_last_moment);
+        self.with(|board| board.get(&id).is_some_and(to_stop))
+    }
+
+    /// Whether somebody asked the job to stop.
     pub(crate) fn is_cancelled(&self, id: JobId) -> bool {
         self.with(|board| board.get(&id).is_some_and(|posted| posted.cancel))
     }
 
-    /// Closes the door to cancelling, unless somebody came first: `false` means that the job has
-    /// been asked to stop and must.
+    /// Closes the door to cancelling, unless somebody came first: `false` means that the job is to
+    /// stop and must.
     pub(crate) fn pass_the_last_moment(&self, id: JobId) -> bool {
         self.with(|board| match board.get_mut(&id) {
-            Some(posted) if posted.cancel => false,
+            Some(posted) if posted.cancel || self.is_stopping() => false,
             Some(posted) => {
                 posted.past_the_last_moment = true;
                 true
@@ -193,11 +196,21 @@ mod tests {
         board.open(&job);
         assert!(board.pass_the_last_moment(job.id));
         assert_eq!(board.cancel(job.id).expect_err("too late").code, Code::JobNotCancelable);
-        board.cancel_all();
-        assert!(!board.is_cancelled(job.id), "what is in place is told as such");
+        board.stop_all();
+        assert!(!board.is_to_stop(job.id), "what is in place is told as such");
 
+        let (board, job) = (Board::default(), self::job());
         board.open(&job);
         board.cancel(job.id).expect("in time");
+        assert!(!board.pass_the_last_moment(job.id));
+    }
+
+    #[test]
+    fn a_service_that_ends_stops_jobs_but_cancels_none() {
+        let (board, job) = (Board::default(), job());
+        board.open(&job);
+        board.stop_all();
+        assert!(board.is_to_stop(job.id) && !board.is_cancelled(job.id));
         assert!(!board.pass_the_last_moment(job.id));
     }
 }

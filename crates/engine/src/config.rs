@@ -12,6 +12,9 @@ pub const LOCAL_GROUP: &str = "holdfast";
 /// The local host's libvirt connection.
 pub const LOCAL_URI: &str = "qemu:///system";
 
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
+
 /// How an engine is to run.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -32,6 +35,23 @@ pub struct Config {
     /// How many backups that policies ask for run at once on one host, with those that somebody
     /// asked for; the others wait for their turn. At least 1.
     pub backups_per_host: usize,
+    /// How many backups of vaults of one region run at once: they write to one store. At least 1.
+    pub backups_per_store: usize,
+    /// Over how long the backups start that policies want at the same moment: each item has its own
+    /// place in this window, the same at every run.
+    pub start_window: Duration,
+    /// As `start_window`, for runs that were missed, from the moment at which that was noticed.
+    pub catch_up_window: Duration,
+    /// How often a scheduled backup is tried again that failed for a reason that may pass by itself.
+    pub retries: u32,
+    /// How long to wait before it is tried again the first time. Each further pause is twice as
+    /// long, up to an hour.
+    pub retry_after: Duration,
+    /// How long the store is asked what became of a commit that it never answered, before the job
+    /// fails.
+    pub settle_patience: Duration,
+    /// For how long the records of jobs are kept that have ended.
+    pub job_history: Duration,
     /// Where the disks of restored virtual machines go unless somebody names another directory.
     /// QEMU's user must be able to get there.
     pub image_dir: PathBuf,
@@ -50,6 +70,13 @@ impl Config {
             helper: None,
             freeze_budget: Duration::from_secs(10),
             backups_per_host: 2,
+            backups_per_store: 8,
+            start_window: Duration::from_secs(30),
+            catch_up_window: Duration::from_secs(300),
+            retries: 3,
+            retry_after: Duration::from_secs(300),
+            settle_patience: Duration::from_secs(120),
+            job_history: Duration::from_secs(180 * DAY),
             image_dir: PathBuf::from("/var/lib/libvirt/images"),
             restore_roots: Vec::new(),
         }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::faults::OrFault;
 use crate::world::World;
+use crate::{record, retries};
 
 /// How often the ledger gets the figures of a running job.
 const SAVE_EVERY: SignedDuration = SignedDuration::from_secs(2);
@@ -28,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Why a job's work ended early.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Somebody asked for it.
+    /// Somebody asked for it, or the service ends.
     Cancelled,
     /// It could not be done.
     Fault(Fault),
@@ -84,31 +85,22 @@ impl NewJob<'_> {
 }
 
 impl JobRun {
-    /// Records a new job in the ledger and puts it on the board.
+    /// Records a new job in the ledger and puts it on the board. With it, the runs of the item's
+    /// policy are settled up to `settles`.
     ///
     /// # Errors
     ///
     /// `BackupInProgress` where it is a backup and the item has one running.
-    pub(crate) fn begin(world: &Arc<World>, new: NewJob<'_>) -> Result<Self, Fault> {
-        let job = new.job(world);
-        world.ledger.create_job(&job).or_fault()?;
-        world.board.open(&job);
-        let saved_at = job.started_at;
-        Ok(Self { job, world: Arc::clone(world), saved_at, over: false })
-    }
-
-    /// As [`JobRun::begin`], for a run of the item's policy that was due then.
-    ///
-    /// # Errors
-    ///
-    /// `BackupInProgress` where the item has a backup running.
-    pub(crate) fn begin_due(
+    pub(crate) fn begin(
         world: &Arc<World>,
         new: NewJob<'_>,
-        due: Timestamp,
+        settles: Option<Timestamp>,
     ) -> Result<Self, Fault> {
         let job = new.job(world);
-        world.ledger.create_run(&job, due).or_fault()?;
+        match settles {
+            Some(due) => world.ledger.create_run(&job, due).or_fault()?,
+            None => world.ledger.create_job(&job).or_fault()?,
+        }
         world.board.open(&job);
         let saved_at = job.started_at;
         Ok(Self { job, world: Arc::clone(world), saved_at, over: false })
@@ -163,14 +155,14 @@ impl JobRun {
         self.go_on()
     }
 
-    /// Fails with `Cancelled` once somebody asked the job to stop.
+    /// Fails with `Cancelled` once the job is to stop.
     pub(crate) fn go_on(&self) -> Result<(), Stop> {
-        if self.is_cancelled() { Err(Stop::Cancelled) } else { Ok(()) }
+        if self.is_to_stop() { Err(Stop::Cancelled) } else { Ok(()) }
     }
 
-    /// Whether somebody asked the job to stop.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.world.board.is_cancelled(self.job.id)
+    /// Whether somebody asked the job to stop, or the service ends.
+    pub(crate) fn is_to_stop(&self) -> bool {
+        self.world.board.is_to_stop(self.job.id)
     }
 
     /// Closes the door to cancelling. Fails with `Cancelled` if somebody came first.
@@ -272,7 +264,7 @@ impl JobRun {
     pub(crate) fn finish(mut self, result: Result<(), Stop>) -> Job {
         let ended = self.outcome(result);
         let world = Arc::clone(&self.world);
-        self.end_with(&ended, || world.ledger.update_job(&ended));
+        self.end_with(&ended, || write_end(&world, &ended));
         ended
     }
 
@@ -287,10 +279,12 @@ impl JobRun {
     fn outcome(&self, result: Result<(), Stop>) -> Job {
         let outcome = match result {
             Ok(()) => Outcome::Done,
-            Err(Stop::Cancelled) => Outcome::Stopped,
+            Err(Stop::Cancelled) if self.world.board.is_cancelled(self.job.id) => Outcome::Stopped,
+            Err(Stop::Cancelled) => Outcome::Failed(job_life::interrupted()),
             Err(Stop::Fault(fault)) => Outcome::Failed(fault),
         };
-        let ended = self.ended(outcome);
+        let mut ended = self.ended(outcome);
+        retries::announce(&self.world.config, &mut ended);
         match &ended.error {
             Some(fault) if ended.status == Status::Failed => {
                 tracing::error!(job = %ended.id, code = fault.code.name(), "{}", fault.message);
@@ -309,11 +303,21 @@ impl Drop for JobRun {
         let message = "The job's thread met a bug, or could not be started; the service's log has \
                        more. Earlier recovery points are not affected.";
         let ended = self.outcome(Err(Fault::new(Code::Internal, message).into()));
-        if let Err(error) = self.world.ledger.update_job(&ended) {
+        if let Err(error) = write_end(&self.world, &ended) {
             // The next start finds the job unended and gives it an honest end.
             tracing::error!(job = %ended.id, %error, "the job's end could not be recorded");
         }
         self.world.board.close(ended.id);
+    }
+}
+
+/// Writes the end of a job that has no point to record with it. A backup that failed is its item's
+/// last one.
+pub(crate) fn write_end(world: &World, ended: &Job) -> Result<(), LedgerError> {
+    if ended.operation == Operation::Backup && ended.status == Status::Failed {
+        world.ledger.end_backup(ended, &record::last_backup(ended))
+    } else {
+        world.ledger.update_job(ended)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use jiff::{SignedDuration, Timestamp};
+use ledger::LedgerError;
 use ledger::port::{JobQuery, PointQuery};
 use model::fault::{Code, Fault};
 use model::item::Item;
@@ -14,6 +16,33 @@ use uuid::Uuid;
 
 use crate::Engine;
 use crate::faults::OrFault;
+use crate::world::World;
+
+/// How many old jobs are deleted at once: other writers wait meanwhile.
+const PRUNE_MAX: usize = 500;
+
+/// Whether old jobs are left to be deleted.
+pub(crate) enum Pruned {
+    All,
+    More,
+}
+
+/// Deletes jobs that ended longer ago than they are kept, a batch of them. What has not ended and
+/// the newest job of each item stay.
+pub(crate) fn prune(world: &World, now: Timestamp) -> Result<Pruned, LedgerError> {
+    let kept = SignedDuration::try_from(world.config.job_history).ok();
+    let Some(before) = kept.and_then(|kept| now.checked_sub(kept).ok()) else {
+        return Ok(Pruned::All);
+    };
+    match world.ledger.prune_jobs(before, PRUNE_MAX)? {
+        PRUNE_MAX => Ok(Pruned::More),
+        0 => Ok(Pruned::All),
+        count => {
+            tracing::info!(count, "old jobs were deleted");
+            Ok(Pruned::All)
+        }
+    }
+}
 
 impl Engine {
     /// The jobs that match, newest first, running ones with their progress.

@@ -27,6 +27,7 @@ mod recover;
 mod refresh;
 mod repositories;
 pub mod restore;
+mod retries;
 mod scheduler;
 pub mod seed;
 mod stores;
@@ -207,7 +208,7 @@ impl Engine {
     /// Asks every running job to stop. The process may end when they have; one that is killed
     /// before leaves nothing that the next start does not bring in order.
     pub fn shutdown(&self) {
-        self.world.board.cancel_all();
+        self.world.board.stop_all();
     }
 
     /// Whether no job runs.

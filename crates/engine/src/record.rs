@@ -107,12 +107,16 @@ pub(crate) fn chain(point: PointId, record: &PointRecord) -> Option<Chain> {
 pub(crate) fn after_backup(item: Item, job: &Job) -> Item {
     let through = matches!(job.status, Status::Completed | Status::CompletedWithWarnings);
     let first = through && item.state == ProtectionState::IrPending;
-    let last = LastBackup { status: job.status, at: job.started_at, error: job.error.clone() };
     Item {
         state: if first { ProtectionState::Protected } else { item.state },
-        last_backup: Some(last),
+        last_backup: Some(last_backup(job)),
         ..item
     }
+}
+
+/// What an item remembers of its last backup job.
+pub(crate) fn last_backup(job: &Job) -> LastBackup {
+    LastBackup { status: job.status, at: job.started_at, error: job.error.clone() }
 }
 
 /// The final record of a backup job whose point was committed, but that did not live to say so.

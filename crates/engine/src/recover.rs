@@ -17,6 +17,7 @@ use model::item::{Item, ProtectionState};
 use model::job::{Job, Operation};
 use model::point::PointId;
 use model::vault::Vault;
+use repo::Repository;
 use rules::job_life::{self, AfterRestart, Outcome};
 use uuid::Uuid;
 
@@ -25,10 +26,13 @@ use crate::faults::OrFault;
 use crate::hosts::Connected;
 use crate::repositories::Repositories;
 use crate::world::World;
-use crate::{record, restore, vaults};
+use crate::{job_run, record, restore, retries, vaults};
 
 /// How long to wait before the end of a job is written again.
 const AGAIN: Duration = Duration::from_secs(10);
+/// Of how many of an item's newest jobs points are looked for that came to exist late: more than a
+/// run has attempts.
+const LATE_JOBS_MAX: usize = 16;
 
 /// Gives every job that is not ended an honest end. To be called before the first job begins; what
 /// the ledger does not take then, as on a full disk, is tried again in the background.
@@ -130,14 +134,9 @@ fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
     job.status = end.status;
     job.error = end.error;
     job.ended_at = Some(world.clock.now());
+    retries::announce(&world.config, &mut job);
     tracing::warn!(job = %job.id, "a job of an earlier run was ended as failed");
-    world.ledger.update_job(&job).or_fault()?;
-    if job.operation == Operation::Backup
-        && let Some(item) = world.ledger.item(job.item).or_fault()?
-    {
-        world.ledger.update_item(&record::after_backup(item, &job)).or_fault()?;
-    }
-    Ok(())
+    job_run::write_end(world, &job).or_fault()
 }
 
 /// Removes what is left of vaults that were deleted. What cannot be removed now stays noted.
@@ -168,27 +167,77 @@ fn repository(world: &World, vault: &Vault) -> Result<(), Fault> {
     let repository = world.repositories.of(vault)?;
     Repositories::end_earlier_sessions(&repository).or_fault()?;
     for info in repository.points().or_fault()? {
-        if world.ledger.point(info.id).or_fault()?.is_some() {
-            continue;
-        }
-        let manifest = repository.manifest(info.id).or_fault()?;
-        let Ok(record) = PointRecord::decode(&manifest.engine) else {
-            continue;
-        };
-        let Some(item) = items.iter().find(|item| item.vm.to_string() == record.vm_uuid) else {
-            continue;
-        };
-        let stats = manifest.info.stats;
-        let point = record::to_point(vault, item, info.id, &record, &stats);
-        tracing::warn!(vault = %vault.name, point = %info.id, "a point the ledger did not know");
-        world.ledger.put_point(&point).or_fault()?;
-        if item.state == ProtectionState::IrPending {
-            // An item with a point is no longer waiting for its first one.
-            let state = ProtectionState::Protected;
-            world.ledger.update_item(&Item { state, ..item.clone() }).or_fault()?;
+        if world.ledger.point(info.id).or_fault()?.is_none() {
+            adopt_or_say(world, vault, &items, &repository, info.id);
         }
     }
     Ok(())
+}
+
+/// As [`adopt`]; what cannot be recorded now may be at the next start.
+fn adopt_or_say(
+    world: &World,
+    vault: &Vault,
+    items: &[Item],
+    repository: &Repository,
+    point: PointId,
+) {
+    if let Err(fault) = adopt(world, vault, items, repository, point) {
+        tracing::error!(%point, code = fault.code.name(), "not recorded: {}", fault.message);
+    }
+}
+
+/// Records a point that the ledger does not know, if it is one of these items' and can be read.
+fn adopt(
+    world: &World,
+    vault: &Vault,
+    items: &[Item],
+    repository: &Repository,
+    id: PointId,
+) -> Result<(), Fault> {
+    let manifest = repository.manifest(id).or_fault()?;
+    let Ok(record) = PointRecord::decode(&manifest.engine) else {
+        return Ok(());
+    };
+    let Some(item) = items.iter().find(|item| item.vm.to_string() == record.vm_uuid) else {
+        return Ok(());
+    };
+    transfer::validate(repository, id)?;
+    let stats = manifest.info.stats;
+    let point = record::to_point(vault, item, id, &record, &stats);
+    tracing::warn!(vault = %vault.name, point = %id, "a point the ledger did not know");
+    world.ledger.put_point(&point).or_fault()?;
+    if item.state == ProtectionState::IrPending {
+        // An item with a point is no longer waiting for its first one.
+        let state = ProtectionState::Protected;
+        world.ledger.update_item(&Item { state, ..item.clone() }).or_fault()?;
+    }
+    Ok(())
+}
+
+/// Records the points of an item's failed backups that exist after all: a store that did not answer
+/// to a commit may have carried it out.
+pub(crate) fn late_points(world: &World, vault: &Vault, item: &Item, repository: &Repository) {
+    let last = item.last_backup.as_ref().and_then(|last| last.error.as_ref());
+    if last.is_none_or(|error| error.code != Code::StoreUnavailable) {
+        return;
+    }
+    let query = JobQuery {
+        item: Some(item.id),
+        operation: Some(Operation::Backup),
+        limit: Some(LATE_JOBS_MAX),
+        ..JobQuery::default()
+    };
+    let unanswered =
+        |job: &Job| job.error.as_ref().is_some_and(|error| error.code == Code::StoreUnavailable);
+    let jobs = world.ledger.jobs(query).unwrap_or_default();
+    for point in jobs.iter().filter(|job| unanswered(job)).filter_map(|job| job.point) {
+        let is_late = repository.manifest(point).is_ok()
+            && world.ledger.point(point).is_ok_and(|known| known.is_none());
+        if is_late {
+            adopt_or_say(world, vault, std::slice::from_ref(item), repository, point);
+        }
+    }
 }
 
 /// Ends what an earlier process left on a host: jobs, frozen guests, checkpoints of points that

@@ -215,7 +215,7 @@ impl Engine {
             tasks: &tasks,
             properties,
         };
-        let run = JobRun::begin(&self.world, new)?;
+        let run = JobRun::begin(&self.world, new, None)?;
         let id = run.job().id;
         let world = Arc::clone(&self.world);
         let restore = run::Restore { world, vault, item: item.clone(), point, plan, job: id };

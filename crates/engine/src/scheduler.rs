@@ -2,23 +2,27 @@
 //!
 //! ```text
 //!  items, policies ──► planned ──due──► waiting ──turn──► a backup job
-//!       ▲ read anew      soonest          in the order     as many at once as a host
-//!       └ at changes     first            of their due     may have, one per item
+//!       ▲ read anew      soonest    at its place in        as many at once as a host and a store
+//!       └ at changes     first      the window              may have, one per item
+//!                                      ▲                          │ failed, and may pass
+//!                                      └──── after a pause ◄──────┘
 //! ```
 //!
 //! One loop owns the plan. It looks at the soonest run every second, so that a clock that was set
 //! is noticed, and reads items and policies anew only when somebody changed them; others reach it
 //! through [`Scheduler`]. What is durable is in the ledger: up to when the runs of each item have
-//! been dealt with, written in one transaction with the job. So a restart repeats no run, and what
-//! was due meanwhile is caught up once.
+//! been dealt with, written in one transaction with the job, and in a failed job when it is tried
+//! again. So a restart repeats no run, and what was due meanwhile is caught up once.
 //!
-//! A run that finds its item busy with a backup is recorded as a failed job, and caught up once the
-//! other one has ended. An item that has just come under a policy is backed up at its next run.
+//! Many items may be due at the same moment: each starts at its own place in a window, and those
+//! that were missed in a longer one (`rules::spread`). A run that finds its item busy with a backup
+//! is recorded as a failed job, and caught up once the other one has ended. An item that has just
+//! come under a policy is backed up at its next run.
 //!
-//! One `Mutex` guards the count of running backups; nothing is called while it is held. The other
-//! one keeps turns apart.
+//! One `Mutex` guards the counts of running backups, one the jobs that are to be tried again;
+//! nothing is called while they are held. The third one keeps turns apart.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -26,42 +30,74 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use jiff::{SignedDuration, Timestamp};
 use ledger::LedgerError;
+use ledger::port::JobQuery;
 use model::fault::{Code, Fault};
 use model::item::Item;
+use model::job::{Job, Operation, Status};
 use model::policy::Policy;
 use rules::schedule::{self, Calendar, Due};
+use rules::spread;
 use uuid::Uuid;
 
 use crate::backup::{self, Trigger};
 use crate::faults::OrFault;
+use crate::jobs::{self, Pruned};
+use crate::retries::{self, Retry};
 use crate::world::World;
 
 /// How often the soonest run is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often items and policies are read although nobody said that they changed.
 const READ_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// A run that is noticed later than this after its time was missed.
+const MISSED_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often old jobs are looked for.
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// How others reach the scheduler.
 pub(crate) struct Scheduler {
     bell: Sender<()>,
     rings: Receiver<()>,
     changed: AtomicBool,
-    /// Running backups, by host.
-    running: Mutex<HashMap<Option<Uuid>, usize>>,
+    running: Mutex<Running>,
+    /// Attempts that are to be made, and the plan does not know yet.
+    retries: Mutex<Vec<Retry>>,
     plan: Mutex<Plan>,
 }
 
-/// The place of a running backup on its host; free again when it is dropped.
+/// Running backups, by host and by store.
+#[derive(Default)]
+struct Running {
+    by_host: HashMap<Option<Uuid>, usize>,
+    by_store: HashMap<String, usize>,
+}
+
+/// The places that a running backup takes: its host, and the region whose store it writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Places {
+    host: Option<Uuid>,
+    store: String,
+}
+
+impl Places {
+    pub(crate) fn new(host: Option<Uuid>, region: &str) -> Self {
+        Self { host, store: region.to_lowercase() }
+    }
+}
+
+/// The places of a running backup; free again when it is dropped.
 pub(crate) struct Slot {
     scheduler: Arc<Scheduler>,
-    host: Option<Uuid>,
+    places: Places,
 }
 
 impl Scheduler {
     pub(crate) fn new() -> Arc<Self> {
         let (bell, rings) = bounded(1);
-        let (changed, running) = (AtomicBool::new(false), Mutex::default());
-        Arc::new(Self { bell, rings, changed, running, plan: Mutex::default() })
+        let changed = AtomicBool::new(false);
+        let (running, retries, plan) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { bell, rings, changed, running, retries, plan })
     }
 
     /// Says that items or policies have changed.
@@ -70,18 +106,40 @@ impl Scheduler {
         self.ring();
     }
 
-    /// Takes a place on a host, whether or not one is left.
-    pub(crate) fn occupy(self: &Arc<Self>, host: Option<Uuid>) -> Slot {
-        self.with_running(|running| *running.entry(host).or_default() += 1);
-        Slot { scheduler: Arc::clone(self), host }
+    /// Says that a job has ended: it may want another attempt.
+    pub(crate) fn ended(&self, job: &Job) {
+        if let Some(retry) = retries::announced(job) {
+            self.with_retries(|retries| retries.push(retry));
+            self.ring();
+        }
     }
 
-    fn running_on(&self, host: Option<Uuid>) -> usize {
-        self.with_running(|running| running.get(&host).copied().unwrap_or_default())
+    /// Takes a place on a host and at a store, whether or not one is left.
+    pub(crate) fn occupy(self: &Arc<Self>, places: Places) -> Slot {
+        self.with_running(|running| {
+            *running.by_host.entry(places.host).or_default() += 1;
+            *running.by_store.entry(places.store.clone()).or_default() += 1;
+        });
+        Slot { scheduler: Arc::clone(self), places }
     }
 
-    fn with_running<T>(&self, act: impl FnOnce(&mut HashMap<Option<Uuid>, usize>) -> T) -> T {
-        act(&mut self.running.lock().expect("nothing panics while it holds the count"))
+    /// Whether another backup may run there.
+    fn has_room(&self, world: &World, places: &Places) -> bool {
+        let (on_host, at_store) = self.with_running(|running| {
+            let on_host = running.by_host.get(&places.host).copied();
+            let at_store = running.by_store.get(&places.store).copied();
+            (on_host.unwrap_or_default(), at_store.unwrap_or_default())
+        });
+        let config = &world.config;
+        on_host < config.backups_per_host.max(1) && at_store < config.backups_per_store.max(1)
+    }
+
+    fn with_running<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+        act(&mut self.running.lock().expect("nothing panics while it holds the counts"))
+    }
+
+    fn with_retries<T>(&self, act: impl FnOnce(&mut Vec<Retry>) -> T) -> T {
+        act(&mut self.retries.lock().expect("nothing panics while it holds the list"))
     }
 
     fn ring(&self) {
@@ -92,9 +150,12 @@ impl Scheduler {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let host = self.host;
+        let Places { host, store } = &self.places;
         self.scheduler.with_running(|running| {
-            if let Some(count) = running.get_mut(&host) {
+            if let Some(count) = running.by_host.get_mut(host) {
+                *count = count.saturating_sub(1);
+            }
+            if let Some(count) = running.by_store.get_mut(store) {
                 *count = count.saturating_sub(1);
             }
         });
@@ -140,20 +201,26 @@ struct Plan {
     items: HashMap<Uuid, Planned>,
     /// The next run of each item, soonest first.
     next: BTreeSet<(Timestamp, Uuid)>,
-    /// Runs that are due and wait for their turn, longest first; one per item.
-    waiting: VecDeque<Waiting>,
+    /// The items with a run that waits, by the moment from which it may start.
+    waiting: BTreeSet<(Timestamp, Uuid)>,
     /// When items and policies were read.
     read_at: Option<Timestamp>,
+    /// When the last old job was deleted.
+    pruned_at: Option<Timestamp>,
 }
 
 /// An item that is backed up by its policy.
 struct Planned {
     /// Its virtual machine.
     vm: Uuid,
+    /// The region of its vault.
+    region: String,
     policy: Policy,
     calendar: Calendar,
     /// Its runs up to then wait or have been dealt with.
     settled: Timestamp,
+    /// Its run that waits, if one does.
+    waiting: Option<Waiting>,
 }
 
 impl Planned {
@@ -164,15 +231,22 @@ impl Planned {
             && self.policy.schedule == policy.schedule
             && self.policy.time_zone == policy.time_zone
     }
+
+    fn next(&self) -> Option<Timestamp> {
+        self.calendar.next_after(self.settled)
+    }
 }
 
 /// A run that is due.
+#[derive(Debug, Clone, Copy)]
 struct Waiting {
-    item: Uuid,
-    vm: Uuid,
     due: Timestamp,
+    /// Not to be started before.
+    from: Timestamp,
     /// It found its item busy, and that is recorded.
     recorded: bool,
+    /// It is tried again.
+    retry: Option<Retry>,
 }
 
 /// What came of a try to start a run.
@@ -197,10 +271,12 @@ impl Plan {
             }
             self.read_at = self.read_at.map(|_| now);
         }
-        self.collect(now);
-        if !self.waiting.is_empty() {
-            self.start(world);
+        for retry in world.scheduler.with_retries(std::mem::take) {
+            self.try_again(retry);
         }
+        self.collect(world, now);
+        self.start(world, now);
+        self.prune(world, now);
     }
 
     /// Reads items and policies. An item whose runs are new to us begins now; at the start of the
@@ -212,6 +288,8 @@ impl Plan {
             if at_start { ledger.settled_runs()?.into_iter().collect() } else { HashMap::new() };
         let items = ledger.items(None)?;
         let policies = policies_of(world, &items)?;
+        let regions: HashMap<Uuid, String> =
+            ledger.vaults()?.into_iter().map(|vault| (vault.id, vault.region)).collect();
         let policy_of = |item: &Item| {
             let name = schedule::policy_of(item).ok()?;
             policies.get(&(item.vault, name.to_lowercase()))
@@ -227,6 +305,7 @@ impl Plan {
             .filter(|(item, policy)| !is_known(item, policy))
             .map(|(item, _)| item.id)
             .collect();
+        let retries = if at_start { announced_by(world, &planned)? } else { Vec::new() };
         if !begin.is_empty() {
             ledger.settle_runs(&begin.iter().copied().collect::<Vec<_>>(), now)?;
         }
@@ -235,21 +314,46 @@ impl Plan {
             let known = before.remove(&item.id).filter(|_| !begin.contains(&item.id));
             let entry = known.unwrap_or_else(|| Planned {
                 vm: item.vm,
+                region: regions.get(&item.vault).cloned().unwrap_or_default(),
                 policy: policy.clone(),
                 calendar: Calendar::of(policy),
                 settled: settled.get(&item.id).copied().unwrap_or(now),
+                waiting: None,
             });
             self.items.insert(item.id, entry);
         }
         let items = &self.items;
-        self.waiting.retain(|run| items.contains_key(&run.item) && !begin.contains(&run.item));
         self.next = items.iter().filter_map(|(id, item)| Some((item.next()?, *id))).collect();
+        self.waiting = items.iter().filter_map(|(id, it)| Some((it.waiting?.from, *id))).collect();
+        for retry in retries {
+            self.try_again(retry);
+        }
         self.read_at = Some(now);
         Ok(())
     }
 
+    /// Lets an item's run wait, in the place of one that waits already.
+    fn wait(&mut self, item: Uuid, run: Option<Waiting>) {
+        let Some(planned) = self.items.get_mut(&item) else {
+            return;
+        };
+        if let Some(before) = std::mem::replace(&mut planned.waiting, run) {
+            self.waiting.remove(&(before.from, item));
+        }
+        self.waiting.extend(run.map(|run| (run.from, item)));
+    }
+
+    /// Lets a run that failed wait for its next attempt, unless the item has a later one.
+    fn try_again(&mut self, retry: Retry) {
+        let Retry { item, due, at: from, .. } = retry;
+        let is_free = |planned: &Planned| planned.waiting.is_none() && planned.settled <= due;
+        if self.items.get(&item).is_some_and(is_free) {
+            self.wait(item, Some(Waiting { due, from, recorded: false, retry: Some(retry) }));
+        }
+    }
+
     /// Lets the runs that are due wait for their turn.
-    fn collect(&mut self, now: Timestamp) {
+    fn collect(&mut self, world: &World, now: Timestamp) {
         while let Some(&(at, item)) = self.next.first() {
             if at > now {
                 break;
@@ -263,42 +367,66 @@ impl Plan {
                     tracing::info!(%item, %since, %due, "missed runs are caught up by one");
                 }
                 planned.settled = due;
-                match self.waiting.iter_mut().find(|waiting| waiting.item == item) {
-                    Some(waiting) => (waiting.due, waiting.recorded) = (due, false),
-                    None => {
-                        let vm = planned.vm;
-                        self.waiting.push_back(Waiting { item, vm, due, recorded: false });
-                    }
-                }
+                // One that has waited keeps its turn; an attempt that failed is made up for.
+                let turn = planned.waiting.filter(|run| run.retry.is_none()).map(|run| run.from);
+                let from = turn.unwrap_or_else(|| start_of(world, item, due, now));
+                self.wait(item, Some(Waiting { due, from, recorded: false, retry: None }));
             }
-            self.next.extend(planned.next().map(|at| (at, item)));
+            let next = self.items.get(&item).and_then(Planned::next);
+            self.next.extend(next.map(|at| (at, item)));
         }
     }
 
     /// Starts what may start. Where the ledger fails, the rest is left to the next turn.
-    fn start(&mut self, world: &Arc<World>) {
+    fn start(&mut self, world: &Arc<World>, now: Timestamp) {
+        let ready: Vec<Uuid> =
+            self.waiting.range(..=(now, Uuid::max())).map(|(_, item)| *item).collect();
+        if ready.is_empty() {
+            return;
+        }
         let homes = world.hosts.homes();
-        let mut later = VecDeque::new();
-        while let Some(mut run) = self.waiting.pop_front() {
-            match try_to_start(world, homes.get(&run.vm).copied(), &mut run) {
-                Ok(Tried::Over) => {}
-                Ok(Tried::Later) => later.push_back(run),
+        for item in ready {
+            let Some(planned) = self.items.get(&item) else { continue };
+            let Some(mut run) = planned.waiting else { continue };
+            let places = Places::new(homes.get(&planned.vm).copied(), &planned.region);
+            match try_to_start(world, places, item, &mut run) {
+                Ok(Tried::Over) => self.wait(item, None),
+                Ok(Tried::Later) => self.wait(item, Some(run)),
                 Err(fault) => {
-                    tracing::error!(item = %run.item, %fault, "a run could not be started");
-                    later.push_back(run);
+                    tracing::error!(%item, %fault, "a run could not be started");
                     break;
                 }
             }
         }
-        later.append(&mut self.waiting);
-        self.waiting = later;
     }
 }
 
-impl Planned {
-    fn next(&self) -> Option<Timestamp> {
-        self.calendar.next_after(self.settled)
+impl Plan {
+    /// Deletes old jobs from time to time, a batch in each turn: nobody waits for all of them.
+    fn prune(&mut self, world: &World, now: Timestamp) {
+        if self.pruned_at.is_some_and(|at| now.duration_since(at).abs() < PRUNE_EVERY) {
+            return;
+        }
+        match jobs::prune(world, now) {
+            Ok(Pruned::More) => world.scheduler.ring(),
+            Ok(Pruned::All) => self.pruned_at = Some(now),
+            Err(error) => {
+                tracing::warn!(%error, "old jobs could not be deleted");
+                self.pruned_at = Some(now);
+            }
+        }
     }
+}
+
+/// From when on a run may start that is noticed now.
+fn start_of(world: &World, item: Uuid, due: Timestamp, now: Timestamp) -> Timestamp {
+    let (begin, window) = if now.duration_since(due) > MISSED_AFTER {
+        (now, world.config.catch_up_window)
+    } else {
+        (due, world.config.start_window)
+    };
+    let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::ZERO);
+    begin.checked_add(spread::place(item, window)).unwrap_or(begin)
 }
 
 /// The policies of the items' vaults, by vault and name in small letters.
@@ -316,13 +444,35 @@ fn policies_of(
     Ok(policies)
 }
 
-fn try_to_start(world: &Arc<World>, host: Option<Uuid>, run: &mut Waiting) -> Result<Tried, Fault> {
-    let busy = world.board.has_backup_of(run.item);
-    let full = world.scheduler.running_on(host) >= world.config.backups_per_host.max(1);
-    if (busy && run.recorded) || (!busy && full) {
+/// The attempts that jobs of these items have announced, before this process began.
+fn announced_by(world: &World, planned: &[(&Item, &Policy)]) -> Result<Vec<Retry>, LedgerError> {
+    let failed =
+        |item: &Item| item.last_backup.as_ref().is_some_and(|last| last.status == Status::Failed);
+    let mut retries = Vec::new();
+    for (item, _) in planned.iter().filter(|(item, _)| failed(item)) {
+        let query = JobQuery {
+            item: Some(item.id),
+            operation: Some(Operation::Backup),
+            limit: Some(1),
+            ..JobQuery::default()
+        };
+        retries.extend(world.ledger.jobs(query)?.first().and_then(retries::announced));
+    }
+    Ok(retries)
+}
+
+fn try_to_start(
+    world: &Arc<World>,
+    places: Places,
+    item: Uuid,
+    run: &mut Waiting,
+) -> Result<Tried, Fault> {
+    let busy = world.board.has_backup_of(item);
+    let waits_on = run.recorded || run.retry.is_some();
+    if (busy && waits_on) || (!busy && !world.scheduler.has_room(world, &places)) {
         return Ok(Tried::Later);
     }
-    let Some(item) = world.ledger.item(run.item).or_fault()? else {
+    let Some(item) = world.ledger.item(item).or_fault()? else {
         return Ok(Tried::Over);
     };
     let Ok(policy) = schedule::policy_of(&item) else {
@@ -331,17 +481,28 @@ fn try_to_start(world: &Arc<World>, host: Option<Uuid>, run: &mut Waiting) -> Re
     if busy {
         return record_busy(world, &item, policy, run);
     }
-    let trigger = Trigger::Scheduled { policy, due: run.due };
+    if run.retry.is_some_and(|retry| is_made_up_for(&item, &retry)) {
+        return Ok(Tried::Over);
+    }
+    let trigger = Trigger::Scheduled { policy, due: run.due, retry: run.retry };
     match backup::begin(world, &item, trigger) {
         Ok(job) => {
             tracing::info!(%job, vm = item.vm_name, due = %run.due, "scheduled backup started");
             Ok(Tried::Over)
+        }
+        Err(fault) if fault.code == Code::BackupInProgress && run.retry.is_some() => {
+            Ok(Tried::Later)
         }
         Err(fault) if fault.code == Code::BackupInProgress => {
             record_busy(world, &item, policy, run)
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Whether the item has had another backup since the attempt that failed.
+fn is_made_up_for(item: &Item, retry: &Retry) -> bool {
+    item.last_backup.as_ref().is_some_and(|last| last.at > retry.of_began)
 }
 
 /// Records that a run found its item busy, once; it is caught up later.

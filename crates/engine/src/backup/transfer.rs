@@ -12,8 +12,8 @@ use repo::{
     Source, SourceError, Transfer,
 };
 
-use super::Backup;
 use super::snapshot::Snapshot;
+use super::{Backup, settle};
 use crate::faults::{self, OrFault};
 use crate::image;
 use crate::job_run::{JobRun, Stop};
@@ -59,8 +59,15 @@ pub(crate) fn to_vault(
         let text = faults::chain_text(&error);
         Fault::new(Code::Internal, format!("The point's record cannot be written: {text}."))
     })?;
+    // What takes time comes before the last moment: a job can be stopped until its manifest is put.
+    writer.store_rest().or_fault()?;
     run.pass_the_last_moment()?;
-    Ok(writer.commit(&engine_bytes).or_fault()?)
+    match writer.commit(&engine_bytes) {
+        Err(RepoError::Unsettled { session, .. }) => {
+            Ok(settle::settle(backup, repository, session)?)
+        }
+        committed => Ok(committed.or_fault()?),
+    }
 }
 
 fn write_disk(
@@ -125,7 +132,7 @@ impl Progress for Reporter<'_> {
         let mut run = self.run.lock().expect("reporting does not panic");
         let Transfer { read, new, stored, .. } = transfer;
         run.progress(self.target, read, 0, new, stored);
-        if run.is_cancelled() { Flow::Cancel } else { Flow::Continue }
+        if run.is_to_stop() { Flow::Cancel } else { Flow::Continue }
     }
 }
 

@@ -317,6 +317,6 @@ impl Progress for Reporter<'_> {
     fn report(&self, transfer: Transfer) -> Flow {
         let mut run = self.run.lock().expect("reporting does not panic");
         run.progress(self.target, transfer.scanned, transfer.total, 0, 0);
-        if run.is_cancelled() { Flow::Cancel } else { Flow::Continue }
+        if run.is_to_stop() { Flow::Cancel } else { Flow::Continue }
     }
 }

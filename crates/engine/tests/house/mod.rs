@@ -10,21 +10,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use engine::{Config, Engine, NewVault, Ports, VaultChange};
+use engine::{Config, Engine, ImageFormat, NewVault, Ports, RestoreRequest, VaultChange};
 use fabric::fake::{FakeHost, NewDisk};
 use fabric::{
     Capture, CapturePlan, Domain, FabricError, Host, HostEvent, Network, NewDomain, RecoverScope,
 };
 use jiff::{SignedDuration, Timestamp};
 use ledger::sqlite::SqliteLedger;
+use ledger::{Ledger, LedgerError};
 use model::clock::Clock;
 use model::item::Item;
-use model::job::{Job, JobId};
-use model::point::Point;
+use model::job::{Job, JobId, Status};
+use model::point::{Point, PointId};
 use model::seed::Seed;
 use model::units::{Extent, MIB};
 use model::vault::Vault;
 use model::vm::DiskFormat;
+use repo::objects::{Attempt, Faulty, LocalDir, Mishap, ObjectStore, StoreError};
+use repo::{Environment, Repository};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -66,6 +69,47 @@ pub enum AtBegin {
     Wait { reached: Sender<()>, go: Receiver<()> },
     /// A bug.
     Panic,
+}
+
+/// What becomes of a call of a store or of the ledger: a test's word. It may also wait, or look.
+#[derive(Default)]
+pub struct Faults {
+    store: Mutex<Option<Box<StoreScript>>>,
+    ledger: Mutex<Option<Box<LedgerScript>>>,
+}
+
+type StoreScript = dyn FnMut(Attempt<'_>) -> Option<Mishap> + Send;
+type LedgerScript = dyn FnMut(&'static str) -> bool + Send;
+
+impl Faults {
+    /// From now on this decides about requests to stores.
+    pub fn of_store(&self, script: impl FnMut(Attempt<'_>) -> Option<Mishap> + Send + 'static) {
+        *self.store.lock().expect("not poisoned") = Some(Box::new(script));
+    }
+
+    /// From now on this says which calls of the ledger fail.
+    pub fn of_ledger(&self, script: impl FnMut(&'static str) -> bool + Send + 'static) {
+        *self.ledger.lock().expect("not poisoned") = Some(Box::new(script));
+    }
+
+    /// From now on all goes well.
+    pub fn none(&self) {
+        *self.store.lock().expect("not poisoned") = None;
+        *self.ledger.lock().expect("not poisoned") = None;
+    }
+
+    fn store(&self, attempt: Attempt<'_>) -> Option<Mishap> {
+        let mut script = self.store.lock().expect("not poisoned");
+        script.as_mut().and_then(|script| script(attempt))
+    }
+
+    fn ledger(&self, call: &'static str) -> Result<(), LedgerError> {
+        let mut script = self.ledger.lock().expect("not poisoned");
+        match script.as_mut().is_some_and(|script| script(call)) {
+            true => Err(LedgerError::Database("a scripted failure".into())),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A host in memory whose begins can be held up.
@@ -157,16 +201,23 @@ pub struct House {
     pub other: FakeHost,
     /// Whether looks at the local host find no end.
     pub hangs: Arc<AtomicBool>,
+    /// What goes wrong with stores and the ledger.
+    pub faults: Arc<Faults>,
     at_begin: Arc<Mutex<Option<AtBegin>>>,
     seed: Arc<TestSeed>,
     clock: Arc<TestClock>,
+    configure: fn(&mut Config),
     dir: TempDir,
 }
 
 impl House {
     /// A new one, with a virtual machine of these disks on its local host, written to.
     pub fn new(disks: &[(&str, DiskFormat)]) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        Self::configured(disks, |_| ())
+    }
+
+    /// As [`House::new`], with an engine that is told more.
+    pub fn configured(disks: &[(&str, DiskFormat)], configure: fn(&mut Config)) -> Self {
         let (host, other) = (FakeHost::new(), FakeHost::new());
         let disk = |(target, format): &(&str, DiskFormat)| NewDisk {
             target: (*target).to_owned(),
@@ -178,17 +229,37 @@ impl House {
         for (target, _) in disks {
             host.write(VM, target, MIB, &noise(1, 2 * MIB)).expect("written");
         }
-        let hangs = Arc::new(AtomicBool::new(false));
-        let at_begin = Arc::default();
+        let dir = tempfile::tempdir().expect("a directory");
         let seed = Arc::new(TestSeed(AtomicU64::new(1)));
+        let clock = Arc::new(TestClock(AtomicI64::new(0)));
+        Self::open(dir, host, other, seed, clock, configure)
+    }
+
+    fn open(
+        dir: TempDir,
+        host: FakeHost,
+        other: FakeHost,
+        seed: Arc<TestSeed>,
+        clock: Arc<TestClock>,
+        configure: fn(&mut Config),
+    ) -> Self {
+        let (hangs, at_begin) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let faults = Arc::<Faults>::default();
         let local = Gated {
             inner: host.clone(),
             hangs: Arc::clone(&hangs),
             at_begin: Arc::clone(&at_begin),
         };
-        let clock = Arc::new(TestClock(AtomicI64::new(0)));
-        let engine = start(dir.path(), local, &other, &seed, &clock);
-        Self { engine, host, other, hangs, at_begin, seed, clock, dir }
+        let engine = start(dir.path(), local, &other, (&seed, &clock), &faults, configure);
+        Self { engine, host, other, hangs, faults, at_begin, seed, clock, configure, dir }
+    }
+
+    /// The house in which the process was killed when its data directory looked like this, and its
+    /// host like that, with an engine that was started since.
+    pub fn after_kill(&self, data: TempDir, host: FakeHost) -> Self {
+        host.process_dies();
+        let (seed, clock) = (Arc::clone(&self.seed), Arc::clone(&self.clock));
+        Self::open(data, host, self.other.fork(), seed, clock, self.configure)
     }
 
     /// With one qcow2 disk.
@@ -208,17 +279,11 @@ impl House {
 
     /// Ends the engine, and starts another one on the same directory once `between` has been there.
     pub fn restart(self, between: impl FnOnce(&Path)) -> Self {
-        let Self { engine, host, other, hangs, at_begin, seed, clock, dir } = self;
+        let Self { engine, host, other, seed, clock, configure, dir, .. } = self;
         drop(engine);
         host.process_dies();
         between(&dir.path().join("data"));
-        let local = Gated {
-            inner: host.clone(),
-            hangs: Arc::clone(&hangs),
-            at_begin: Arc::clone(&at_begin),
-        };
-        let engine = start(dir.path(), local, &other, &seed, &clock);
-        Self { engine, host, other, hangs, at_begin, seed, clock, dir }
+        Self::open(dir, host, other, seed, clock, configure)
     }
 
     /// Sets the clock forward to this moment.
@@ -283,6 +348,36 @@ impl House {
         self.engine.points(&self.item(vault)).expect("listed")
     }
 
+    /// Restores a point, and compares its disk `vda` with what it should be, if that is known.
+    #[track_caller]
+    pub fn check_restores(&self, vault: &Vault, point: PointId, expected: Option<&[u8]>) {
+        let directory = self.dir().join(format!("restored-{point}"));
+        let _ = fs::remove_dir_all(&directory);
+        let to = RestoreRequest::to_directory(&directory, ImageFormat::Raw);
+        let job = self.engine.restore(&self.item(vault), point, to).expect("begun");
+        let job = self.ended(vault, job);
+        assert_eq!(job.status, Status::Completed, "point {point}: {:?}", job.error);
+        let restored = fs::read(directory.join(format!("{NAME}-vda.raw"))).expect("restored");
+        let equal = expected.is_none_or(|expected| restored == expected);
+        assert!(equal, "point {point} differs");
+        fs::remove_dir_all(&directory).expect("removed");
+    }
+
+    /// The vault's repository, opened beside the engine.
+    pub fn repository(&self, vault: &Vault) -> Repository {
+        let directory = self.data().join("stores").join(&vault.region).join(vault.id.to_string());
+        let store = Arc::new(LocalDir::open(directory).expect("there"));
+        let key = self.data().join("keys").join(format!("{}.key", vault.id));
+        let key = repo::keys::read_key_file(&key).expect("a key");
+        let environment = Environment {
+            seed: Arc::clone(&self.seed) as Arc<dyn Seed>,
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            actor: "a test".to_owned(),
+            caches: None,
+        };
+        Repository::open(store, &key, environment).expect("opens")
+    }
+
     /// What happens at the next begin.
     pub fn at_next_begin(&self, what: AtBegin) {
         *self.at_begin.lock().expect("not poisoned") = Some(what);
@@ -326,15 +421,21 @@ fn start(
     dir: &Path,
     local: Gated,
     other: &FakeHost,
-    seed: &Arc<TestSeed>,
-    clock: &Arc<TestClock>,
+    (seed, clock): (&Arc<TestSeed>, &Arc<TestClock>),
+    faults: &Arc<Faults>,
+    configure: fn(&mut Config),
 ) -> Arc<Engine> {
     let mut config = Config::new(dir.join("data"));
     config.run_dir = Some(dir.join("run"));
     config.scratch_dir = dir.join("scratch");
     config.backups_per_host = 1;
+    config.start_window = Duration::ZERO;
+    config.catch_up_window = Duration::ZERO;
+    config.retries = 0;
+    config.settle_patience = Duration::from_secs(2);
     config.image_dir = dir.join("images");
     config.restore_roots = vec![dir.to_owned()];
+    configure(&mut config);
     let other = other.clone();
     let connect = move |host: &model::host::Host| -> Arc<dyn Host> {
         match host.uri.as_str() {
@@ -342,8 +443,25 @@ fn start(
             _ => Arc::new(local.clone()),
         }
     };
-    let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    let seed = Arc::clone(seed) as Arc<dyn Seed>;
-    let ports = Ports { clock, seed, connect: Box::new(connect), ..Ports::real(&config) };
+    let real = Ports::real(&config);
+    let (of_store, of_ledger) = (Arc::clone(faults), Arc::clone(faults));
+    let open_store = move |directory: &Path| -> Result<Arc<dyn ObjectStore>, StoreError> {
+        let faults = Arc::clone(&of_store);
+        let script = move |attempt: Attempt<'_>| faults.store(attempt);
+        Ok(Arc::new(Faulty::new((real.open_store)(directory)?, script)))
+    };
+    let open_ledger = move |file: &Path| -> Result<Arc<dyn Ledger>, LedgerError> {
+        let faults = Arc::clone(&of_ledger);
+        let script = move |call| faults.ledger(call);
+        Ok(Arc::new(ledger::Faulty::new(SqliteLedger::open(file)?, script)))
+    };
+    let ports = Ports {
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        seed: Arc::clone(seed) as Arc<dyn Seed>,
+        connect: Box::new(connect),
+        open_store: Box::new(open_store),
+        open_ledger: Box::new(open_ledger),
+        tasks: real.tasks,
+    };
     Engine::start_with(config, ports).expect("starts")
 }
