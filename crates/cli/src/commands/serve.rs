@@ -54,7 +54,8 @@ pub struct Args {
     #[arg(long)]
     no_local_host: bool,
     /// A file of settings (TOML: listen, scratch, images, restore-roots, local-host,
-    /// freeze-seconds, backups-per-host); options go before it
+    /// freeze-seconds, backups-per-host, backups-per-store, start-window-seconds,
+    /// catch-up-window-seconds, retries, retry-minutes, job-history-days); options go before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

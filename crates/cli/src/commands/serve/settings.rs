@@ -1,6 +1,8 @@
 //! What an operator decides about the service: from options, from a file, or as it usually is.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,13 +15,36 @@ use crate::failure::Failure;
 /// Where the service listens unless told otherwise: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
 
+/// Seconds of a minute and of a day.
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+
 /// How long guests may be frozen, in seconds: what an operator may set. Longer than a minute, and
 /// programs in the guest give up; Windows ends a freeze by itself after 10 s.
-const FREEZE_SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
+const FREEZE_SECONDS: RangeInclusive<u64> = 1..=60;
 
 /// How many scheduled backups of one host may run at once: each reads and compresses as fast as
 /// it can, so more than a machine has cores is no gain.
-const BACKUPS_PER_HOST: std::ops::RangeInclusive<usize> = 1..=64;
+const BACKUPS_PER_HOST: RangeInclusive<usize> = 1..=64;
+
+/// How many backups may write to one region's store at once.
+const BACKUPS_PER_STORE: RangeInclusive<usize> = 1..=256;
+
+/// Over how many seconds backups start that are due at the same moment. Azure starts them within
+/// two hours.
+const START_WINDOW_SECONDS: RangeInclusive<u64> = 0..=2 * 60 * 60;
+
+/// The same for those that were missed.
+const CATCH_UP_WINDOW_SECONDS: RangeInclusive<u64> = 0..=24 * 60 * 60;
+
+/// How often a scheduled backup is tried again.
+const RETRIES: RangeInclusive<u32> = 0..=10;
+
+/// After how many minutes it is tried again the first time.
+const RETRY_MINUTES: RangeInclusive<u64> = 1..=60;
+
+/// For how many days ended jobs are kept.
+const JOB_HISTORY_DAYS: RangeInclusive<u64> = 1..=9999;
 
 /// How the service runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +55,11 @@ pub struct Settings {
     images: Option<PathBuf>,
     restore_roots: Vec<PathBuf>,
     local_host: bool,
-    freeze: Option<Duration>,
-    backups_per_host: Option<usize>,
+    file: File,
 }
 
 /// A file of settings.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     listen: Option<SocketAddr>,
@@ -45,6 +69,12 @@ struct File {
     local_host: Option<bool>,
     freeze_seconds: Option<u64>,
     backups_per_host: Option<usize>,
+    backups_per_store: Option<usize>,
+    start_window_seconds: Option<u64>,
+    catch_up_window_seconds: Option<u64>,
+    retries: Option<u32>,
+    retry_minutes: Option<u64>,
+    job_history_days: Option<u64>,
 }
 
 impl Settings {
@@ -60,12 +90,11 @@ impl Settings {
         };
         Ok(Self {
             listen: args.listen.or(file.listen).unwrap_or(LISTEN),
-            scratch: args.scratch.clone().or(file.scratch),
-            images: args.images.clone().or(file.images),
-            restore_roots: [args.restore_root.clone(), file.restore_roots].concat(),
+            scratch: args.scratch.clone().or_else(|| file.scratch.clone()),
+            images: args.images.clone().or_else(|| file.images.clone()),
+            restore_roots: [args.restore_root.clone(), file.restore_roots.clone()].concat(),
             local_host: !args.no_local_host && file.local_host.unwrap_or(true),
-            freeze: file.freeze_seconds.map(Duration::from_secs),
-            backups_per_host: file.backups_per_host,
+            file,
         })
     }
 
@@ -80,13 +109,52 @@ impl Settings {
             config.image_dir.clone_from(images);
         }
         config.restore_roots.clone_from(&self.restore_roots);
-        if let Some(freeze) = self.freeze {
-            config.freeze_budget = freeze;
-        }
-        if let Some(backups) = self.backups_per_host {
-            config.backups_per_host = backups;
-        }
+        self.file.tell(&mut config);
         config
+    }
+}
+
+impl File {
+    /// Tells the engine what there are no options for.
+    fn tell(&self, config: &mut Config) {
+        let seconds = |value: Option<u64>, unit| Some(Duration::from_secs(value? * unit));
+        let set = |place: &mut Duration, value: Option<Duration>| {
+            *place = value.unwrap_or(*place);
+        };
+        set(&mut config.freeze_budget, seconds(self.freeze_seconds, 1));
+        set(&mut config.start_window, seconds(self.start_window_seconds, 1));
+        set(&mut config.catch_up_window, seconds(self.catch_up_window_seconds, 1));
+        set(&mut config.retry_after, seconds(self.retry_minutes, MINUTE));
+        set(&mut config.job_history, seconds(self.job_history_days, DAY));
+        config.backups_per_host = self.backups_per_host.unwrap_or(config.backups_per_host);
+        config.backups_per_store = self.backups_per_store.unwrap_or(config.backups_per_store);
+        config.retries = self.retries.unwrap_or(config.retries);
+    }
+
+    /// What is wrong with a number, if one is out of its range.
+    fn out_of_range(&self) -> Result<(), String> {
+        within("freeze-seconds", self.freeze_seconds, &FREEZE_SECONDS)?;
+        within("backups-per-host", self.backups_per_host, &BACKUPS_PER_HOST)?;
+        within("backups-per-store", self.backups_per_store, &BACKUPS_PER_STORE)?;
+        within("start-window-seconds", self.start_window_seconds, &START_WINDOW_SECONDS)?;
+        within("catch-up-window-seconds", self.catch_up_window_seconds, &CATCH_UP_WINDOW_SECONDS)?;
+        within("retries", self.retries, &RETRIES)?;
+        within("retry-minutes", self.retry_minutes, &RETRY_MINUTES)?;
+        within("job-history-days", self.job_history_days, &JOB_HISTORY_DAYS)
+    }
+}
+
+fn within<T: PartialOrd + Display>(
+    name: &str,
+    value: Option<T>,
+    range: &RangeInclusive<T>,
+) -> Result<(), String> {
+    match value {
+        Some(value) if !range.contains(&value) => {
+            let (low, high) = (range.start(), range.end());
+            Err(format!("{name} must be from {low} to {high}, not {value}."))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -102,19 +170,8 @@ fn read(path: &Path) -> Result<File, Failure> {
         )
     };
     let file: File = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
-    if let Some(backups) = file.backups_per_host.filter(|count| !BACKUPS_PER_HOST.contains(count)) {
-        let (low, high) = (BACKUPS_PER_HOST.start(), BACKUPS_PER_HOST.end());
-        return Err(wrong(format!(
-            "backups-per-host must be from {low} to {high}, not {backups}."
-        )));
-    }
-    match file.freeze_seconds {
-        Some(seconds) if !FREEZE_SECONDS.contains(&seconds) => {
-            let (low, high) = (FREEZE_SECONDS.start(), FREEZE_SECONDS.end());
-            Err(wrong(format!("freeze-seconds must be from {low} to {high}, not {seconds}.")))
-        }
-        _ => Ok(file),
-    }
+    file.out_of_range().map_err(wrong)?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -163,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_says_when_backups_start_and_are_tried_again() {
+        let text = "backups-per-store = 16\nstart-window-seconds = 0\nretries = 0\n\
+                    catch-up-window-seconds = 600\nretry-minutes = 15\njob-history-days = 30";
+        let config = gather(Some(text), nothing()).expect("valid").engine(Path::new("/d"));
+        assert_eq!((config.backups_per_store, config.retries), (16, 0));
+        assert_eq!(config.start_window, Duration::ZERO);
+        assert_eq!(config.catch_up_window, Duration::from_secs(600));
+        assert_eq!(config.retry_after, Duration::from_secs(900));
+        assert_eq!(config.job_history, Duration::from_secs(30 * DAY));
+    }
+
+    #[test]
     fn what_restores_may_write_in_adds_up() {
         let text = "images = \"/i\"\nrestore-roots = [\"/a\", \"/b\"]";
         let args = Args { restore_root: vec!["/c".into()], ..nothing() };
@@ -190,7 +259,18 @@ mod tests {
 
     #[test]
     fn what_a_file_cannot_say_is_refused() {
-        for text in ["lisen = \"[::1]:1\"", "listen = 8443", "listen", "freeze-seconds = 0"] {
+        for text in [
+            "lisen = \"[::1]:1\"",
+            "listen = 8443",
+            "listen",
+            "freeze-seconds = 0",
+            "backups-per-store = 0",
+            "start-window-seconds = 7201",
+            "catch-up-window-seconds = 86401",
+            "retries = 11",
+            "retry-minutes = 0",
+            "job-history-days = 0",
+        ] {
             let failure = gather(Some(text), nothing()).expect_err(text);
             assert_eq!(failure.code, "SettingsInvalid");
         }
