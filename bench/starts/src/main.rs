@@ -6,9 +6,9 @@
 //! ```
 //!
 //! The engine is the real one, with its clock, its ledger on SQLite, its queue, its caps, and
-//! repositories in directories; only the hosts are in memory, and each disk has 64 KiB of content of
-//! its own. A run has started when its job is in the ledger and its backup runs: what waits for a
-//! place on its host or at its store has not.
+//! repositories in directories; only the hosts are in memory, and each disk has 64 KiB of content
+//! of its own. A run has started when its job is in the ledger and its backup runs: what waits for
+//! a place on its host or at its store has not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -42,7 +42,7 @@ pub struct Config {
     pub start_window: Duration,
     /// As `start_window`, for runs that were missed, from the moment at which that was noticed.
     pub catch_up_window: Duration,
-    /// How often a scheduled backup is tried again that failed for a reason that may pass by itself.
+    /// How often a scheduled backup is tried again that failed for what may pass by itself.
     pub retries: u32,
     /// How long to wait before it is tried again the first time. Each further pause is twice as
     /// long, up to an hour.

@@ -1,5 +1,5 @@
-//! A backup struck by each thing that can go wrong, at each of its steps: how its job ends, and that
-//! nothing is left behind.
+//! A backup struck by each thing that can go wrong, at each of its steps: how its job ends, and
+//! that nothing is left behind.
 //!
 //! Method: one good backup, so that there is a chain to break; then the guest writes, something is
 //! made to fail, and a second backup runs. Whatever became of it, the host is free and has the

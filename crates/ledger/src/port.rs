@@ -297,10 +297,10 @@ pub trait Ledger: Send + Sync {
     /// The job with this id.
     fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError>;
 
-    /// Records a finished backup in one transaction: the point and the job as they are given, and of
-    /// the item its last backup, its chain, and that it is protected where it waited for its first
-    /// point. The rest of the item stays as it is: somebody may have changed it meanwhile. Doing it
-    /// twice with the same point is harmless.
+    /// Records a finished backup in one transaction: the point and the job as they are given, and
+    /// of the item its last backup, its chain, and that it is protected where it waited for its
+    /// first point. The rest of the item stays as it is: somebody may have changed it meanwhile.
+    /// Doing it twice with the same point is harmless.
     fn record_backup(&self, point: &Point, item: &Item, job: &Job) -> Result<(), LedgerError>;
     /// Records in one transaction the end of a backup that made no point, and that this was its
     /// item's last one.
