@@ -49,8 +49,8 @@ fn mostly_dead() -> (Arc<Memory>, World, Repository, TestDisk) {
     let store = Arc::new(Memory::new());
     let world = world(&store, 1);
     let repo = world.init();
-    full(&repo, 1, &mut disk(0..64)).expect("a backup");
-    let mut kept = disk(48..64);
+    full(&repo, 1, &mut disk(0..56)).expect("a backup");
+    let mut kept = disk(40..56);
     let stats = full(&repo, 2, &mut kept).expect("a backup");
     assert!(stats.stored_bytes < 100 * KIB, "it shares: {stats:?}");
     repo.forget(point(1)).expect("it exists");
@@ -70,15 +70,15 @@ fn a_mostly_dead_pack_is_written_anew_and_goes_a_grace_later() {
     world.clock.advance(86_400);
     let report = collect(&repo, LATER, Repacking::Worthwhile);
     assert_eq!(report.repacked_packs + report.condemned_packs, 0, "it is done: {report:?}");
-    assert!(report.deleted_bytes > 4 * MIB, "{report:?}");
-    assert!(bytes(store.as_ref(), "packs/") < before - 5 * MIB / 2);
+    assert!(report.deleted_bytes > 3 * MIB, "{report:?}");
+    assert!(bytes(store.as_ref(), "packs/") < before - 9 * MIB / 4);
     let fresh = world.open().expect("a repository");
     for repo in [&repo, &fresh] {
         assert_restores(repo, 2, &kept);
         sound(repo);
     }
     // What was copied counts as stored.
-    let again = full(&fresh, 3, &mut disk(48..64)).expect("a backup");
+    let again = full(&fresh, 3, &mut disk(40..56)).expect("a backup");
     assert_eq!(again.new_bytes, 0);
 }
 
@@ -87,7 +87,7 @@ fn without_repacking_only_whole_packs_go() {
     let (store, _, repo, kept) = mostly_dead();
     collect(&repo, NOW, Repacking::Never);
     collect(&repo, NOW, Repacking::Never);
-    assert!(bytes(store.as_ref(), "packs/") > 4 * MIB);
+    assert!(bytes(store.as_ref(), "packs/") > 3 * MIB);
     assert_restores(&repo, 2, &kept);
 }
 
@@ -190,7 +190,7 @@ fn a_pack_that_does_not_open_is_left_alone_and_named() {
     assert_eq!(collect(&repo, NOW, Repacking::Full).left_packs, Vec::<String>::new());
     assert_eq!(store.get(&name).expect("it is still there"), damaged);
     // A full read stores anew what it held; then nothing needs it any more.
-    full(&repo, 3, &mut disk(48..64)).expect("a backup");
+    full(&repo, 3, &mut disk(40..56)).expect("a backup");
     collect(&repo, NOW, Repacking::Full);
     assert_eq!(store.get(&name).ok(), None);
     assert_restores(&repo, 2, &kept);
@@ -484,8 +484,8 @@ fn a_failure_at_any_call_of_a_full_collection_harms_no_point() {
 fn repacking_reads_and_writes_what_is_needed_and_little_else() {
     let inner = Arc::new(Memory::new());
     let repo = world(&inner, 1).init();
-    full(&repo, 1, &mut disk(0..64)).expect("a backup");
-    full(&repo, 2, &mut disk(48..64)).expect("a backup");
+    full(&repo, 1, &mut disk(0..56)).expect("a backup");
+    full(&repo, 2, &mut disk(40..56)).expect("a backup");
     repo.forget(point(1)).expect("it exists");
     let store = Arc::new(Counting::new(Arc::clone(&inner)));
     let counted = World::new(Arc::clone(&store) as Arc<dyn ObjectStore>, 2);
