@@ -3,7 +3,9 @@
 //! The map is walked in the order of the disk. What a stretch of it needs is sorted by pack, so
 //! that neighbouring segments are fetched at once, and handed to workers that open, check, write.
 
+use std::collections::VecDeque;
 use std::fs::File;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::thread;
@@ -13,7 +15,8 @@ use format::pack::Opener;
 use format::seal::ChunkKind;
 use format::{ChunkId, FormatError, names};
 use model::point::PointId;
-use model::units::{BLOCK, KIB, MIB};
+use model::units::{BLOCK, Extent, KIB, MIB};
+use rustix::fs::{Advice, fadvise};
 
 use crate::error::RepoError;
 use crate::index::{Located, LocatedSegment};
@@ -29,6 +32,8 @@ const FETCH: u64 = 4 * MIB;
 /// Bytes between two segments that are fetched too rather than asking twice.
 const GAP: u64 = 128 * KIB;
 const WORKERS_MAX: usize = 8;
+/// How many stretches stay in the page cache: by then the disk has taken the oldest.
+const CACHED: usize = 4;
 
 /// What a restore did, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,6 +107,7 @@ impl Repository {
                 results,
                 under_way: 0,
                 limit: count * 2,
+                behind: Behind { out, stretches: VecDeque::new() },
                 progress,
                 transfer: Transfer { total: disk.data, ..Transfer::default() },
             };
@@ -121,8 +127,40 @@ struct Restore<'a> {
     results: Receiver<Result<Done, RepoError>>,
     under_way: usize,
     limit: usize,
+    behind: Behind<'a>,
     progress: &'a dyn Progress,
     transfer: Transfer,
+}
+
+/// What is written already, the newest stretch last.
+///
+/// It is handed to the disk while the rest is being restored, and then leaves the page cache: a
+/// restored disk is larger than the memory that running guests could spare, and fresh memory costs
+/// more than memory that was in use.
+struct Behind<'a> {
+    out: &'a File,
+    stretches: VecDeque<Extent>,
+}
+
+impl Behind<'_> {
+    fn push(&mut self, stretch: Extent) {
+        // Begins to write back what is dirty.
+        if let Some(before) = self.stretches.back() {
+            self.let_go(*before);
+        }
+        self.stretches.push_back(stretch);
+        if self.stretches.len() > CACHED
+            && let Some(oldest) = self.stretches.pop_front()
+        {
+            self.let_go(oldest);
+        }
+    }
+
+    /// Advice: what becomes of it changes nothing but speed and memory.
+    fn let_go(&self, stretch: Extent) {
+        let length = NonZeroU64::new(stretch.length);
+        let _ = fadvise(self.out, stretch.start, length, Advice::DontNeed);
+    }
 }
 
 impl Restore<'_> {
@@ -146,6 +184,10 @@ impl Restore<'_> {
     }
 
     fn dispatch(&mut self, stretch: Vec<MapEntry>) -> Result<(), RepoError> {
+        if let (Some(first), Some(last)) = (stretch.first(), stretch.last()) {
+            let (start, end) = (first.block * BLOCK, (last.block + last.blocks) * BLOCK);
+            self.behind.push(Extent::new(start, end - start));
+        }
         let mut wanted = self.shared.lookup(|index| {
             let find = |entry: &MapEntry| {
                 let place = index.locate(ChunkKind::Data, &entry.id)?.into_iter().next();
