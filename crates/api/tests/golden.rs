@@ -212,7 +212,15 @@ fn a_vaults_request_is_read_past_all_that_it_also_says() {
 }
 
 fn policy_facts<'a>(vault: &'a Vault, policy: &'a Policy) -> policy::Facts<'a> {
-    policy::Facts { subscription: "S", vault, policy, items: 0, next_run: None }
+    policy::Facts {
+        subscription: "S",
+        vault,
+        policy,
+        items: 0,
+        next_run: None,
+        local_time: None,
+        warning: None,
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use api::arm::policy::{self, PolicyRequest};
 use jiff::civil::Weekday;
 use model::fault::{Code, Fault};
 use model::policy::{
-    Instant, Keep, Kind, LongTerm, MonthDay, MonthDays, MonthlyRetention, Policy, Retention,
-    Schedule, Tiering, Unit, WeekOfMonth, WeeklyRetention, YearlyRetention,
+    DaylightSaving, Instant, Keep, Kind, LongTerm, MonthDay, MonthDays, MonthlyRetention, Policy,
+    Retention, Schedule, Tiering, Unit, WeekOfMonth, WeeklyRetention, YearlyRetention,
 };
 use model::tags::Tags;
 use model::vault::{Redundancy, Vault, VaultName, VaultSettings};
@@ -32,6 +32,20 @@ fn read(sent: &Value) -> Result<Policy, Fault> {
     let request: PolicyRequest = serde_json::from_value(sent.clone()).expect("the shape fits");
     let today = jiff::civil::date(2026, 11, 23);
     policy::parse(&a_vault(), "weekly", &request.properties, today)
+}
+
+/// The policy as it is answered.
+fn told(policy: &Policy) -> Value {
+    let facts = policy::Facts {
+        subscription: "S",
+        vault: &a_vault(),
+        policy,
+        items: 1,
+        next_run: None,
+        local_time: None,
+        warning: None,
+    };
+    serde_json::to_value(policy::render(facts)).expect("JSON")
 }
 
 /// What azurerm sends for a policy of the Enhanced kind with everything.
@@ -97,6 +111,7 @@ fn every_field_is_read() {
         }),
         instant: Instant { group_prefix: Some("snapshots".to_owned()), ..Instant::of_days(7) },
         time_zone: "W. Europe Standard Time".to_owned(),
+        daylight_saving: DaylightSaving::Fixed,
         only_crash_consistent: true,
         tiering: vec![Tiering {
             tier: "ArchivedRP".to_owned(),
@@ -108,15 +123,7 @@ fn every_field_is_read() {
     assert_eq!(read(&from_terraform()), Ok(expected.clone()));
 
     // And told back so that it is read as the same.
-    let vault = a_vault();
-    let facts = policy::Facts {
-        subscription: "S",
-        vault: &vault,
-        policy: &expected,
-        items: 1,
-        next_run: None,
-    };
-    let told = serde_json::to_value(policy::render(facts)).expect("JSON");
+    let told = told(&expected);
     assert_eq!(read(&told), Ok(expected));
     assert_eq!(
         told["properties"]["schedulePolicy"]["weeklySchedule"]["scheduleRunTimes"],
@@ -155,6 +162,77 @@ fn instant_details_are_read_in_either_spelling_and_in_both_at_once() {
         sent["properties"]["instantRpDetails"] = json!(small);
         let policy = read(&sent).expect("it is one");
         assert_eq!(policy.instant.group_prefix.as_deref(), Some(expected));
+    }
+}
+
+/// An Enhanced policy that backs up every few hours.
+fn hourly() -> Value {
+    let start = "2026-11-25T08:00:00Z";
+    json!({"properties": {
+        "backupManagementType": "AzureIaasVM", "policyType": "V2", "timeZone": "Europe/Berlin",
+        "schedulePolicy": {
+            "schedulePolicyType": "SimpleSchedulePolicyV2", "scheduleRunFrequency": "Hourly",
+            "hourlySchedule": {"interval": 4, "scheduleWindowStartTime": start,
+                "scheduleWindowDuration": 24}},
+        "retentionPolicy": {
+            "retentionPolicyType": "LongTermRetentionPolicy",
+            "dailySchedule": {"retentionTimes": [start],
+                "retentionDuration": {"count": 30, "durationType": "Days"}}}}})
+}
+
+fn minutes(policy: &Policy) -> u16 {
+    match policy.schedule {
+        Schedule::Hourly { interval_minutes, .. } => interval_minutes,
+        Schedule::Daily { .. } | Schedule::Weekly { .. } => panic!("not hourly"),
+    }
+}
+
+#[test]
+fn what_azure_has_no_word_for_is_read_told_back_and_off_without_it() {
+    let plain = read(&hourly()).expect("it is one");
+    assert_eq!((minutes(&plain), plain.daylight_saving), (240, DaylightSaving::Fixed));
+    let answer = told(&plain);
+    assert_eq!(answer["properties"]["holdfast"]["daylightSaving"], "fixed");
+    assert_eq!(answer["properties"]["holdfast"]["intervalInMinutes"], Value::Null);
+
+    let mut sent = hourly();
+    sent["properties"]["schedulePolicy"]["hourlySchedule"]["interval"] = json!(0);
+    sent["properties"]["holdfast"] =
+        json!({"intervalInMinutes": 15, "daylightSaving": "Adjust", "nextRun": "whenever"});
+    let short = read(&sent).expect("it is one");
+    assert_eq!((minutes(&short), short.daylight_saving), (15, DaylightSaving::Adjust));
+    let mut answer = told(&short);
+    let hours = "/properties/schedulePolicy/hourlySchedule/interval";
+    assert_eq!(answer.pointer(hours), Some(&json!(0)));
+    assert_eq!(answer["properties"]["holdfast"]["intervalInMinutes"], 15);
+    assert_eq!(answer["properties"]["holdfast"]["daylightSaving"], "adjust");
+    assert_eq!(read(&answer), Ok(short));
+
+    // A client that knows nothing of it and sends back what it has understood does not make another
+    // schedule of it by accident.
+    answer["properties"].as_object_mut().expect("an object").remove("holdfast");
+    let fault = read(&answer).expect_err("no interval at all");
+    assert!(fault.message.contains("interval must be from 1 to 65535, not 0."), "{fault}");
+}
+
+#[test]
+fn two_answers_to_one_question_are_refused() {
+    let beyond = |sent: Value, holdfast: Value| {
+        let mut sent = sent;
+        sent["properties"]["holdfast"] = holdfast;
+        read(&sent).expect_err("refused").message
+    };
+    let message = beyond(hourly(), json!({"intervalInMinutes": 15}));
+    assert!(message.ends_with("beside holdfast.intervalInMinutes, not 4."), "{message}");
+    let message = beyond(from_terraform(), json!({"intervalInMinutes": 15}));
+    assert!(message.ends_with("needs the scheduleRunFrequency Hourly."), "{message}");
+    let message = beyond(hourly(), json!({"daylightSaving": "sometimes"}));
+    assert!(message.ends_with("'sometimes' is neither fixed nor adjust."), "{message}");
+    let mut sent = hourly();
+    sent["properties"]["schedulePolicy"]["hourlySchedule"]["interval"] = json!(0);
+    for minutes in [0, -15, 65_536] {
+        let message = beyond(sent.clone(), json!({"intervalInMinutes": minutes}));
+        assert!(message.contains("holdfast.intervalInMinutes must be from 1"), "{message}");
     }
 }
 

@@ -52,12 +52,14 @@ pub use config::Config;
 pub use data_dir::DataDirError;
 pub use hosts::{Connect, HostStatus};
 pub use ledger::port::{ItemQuery, JobQuery, PointQuery};
-pub use policies::Following;
+pub use policies::{Following, PolicyRuns};
 pub use repositories::OpenStore;
 pub use restore::{ImageFormat, RestoreForm, RestoreRequest};
 pub use rules::item_life::Wish;
 pub use rules::tags::Change as TagsChange;
 pub use rules::vault::{AlertsChange, Change as VaultChange};
+/// The zone of a Windows or an IANA name.
+pub use rules::zone::find as time_zone;
 pub use stores::NewStore;
 pub use vaults::{NewVault, Strictness, VaultUsage};
 

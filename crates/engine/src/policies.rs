@@ -1,12 +1,13 @@
 //! Backup policies of a vault.
 
 use jiff::Timestamp;
+use jiff::civil::Time;
 use ledger::LedgerError;
 use model::fault::{Code, Fault};
 use model::item::Item;
 use model::policy::{Kind, Policy};
 use model::vault::Vault;
-use rules::schedule::{self, Calendar};
+use rules::schedule::{self, Calendar, ClockChange};
 
 use crate::Engine;
 use crate::faults::OrFault;
@@ -18,6 +19,17 @@ pub struct Following {
     pub kind: Kind,
     /// When the item is backed up next; never, where it is not backed up any more.
     pub next_run: Option<Timestamp>,
+}
+
+/// What comes of a policy's schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyRuns {
+    /// When its next run is.
+    pub next: Option<Timestamp>,
+    /// The time of day on the clocks of its zone, where it follows them.
+    pub local_time: Option<Time>,
+    /// A change of these clocks within 14 days, where it does not follow them.
+    pub warning: Option<ClockChange>,
 }
 
 impl Engine {
@@ -47,7 +59,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// `InvalidPolicyInput`, or the ledger failed.
+    /// `InvalidPolicyInput` or `InstantExceedsVaulted`, and the policy is as it was; the ledger
+    /// failed.
     pub fn put_policy(&self, vault: &Vault, policy: Policy) -> Result<Policy, Fault> {
         rules::policy::check(&policy)?;
         let policy = Policy { vault: vault.id, ..policy };
@@ -88,6 +101,16 @@ impl Engine {
     /// When the policy's next run is.
     pub fn next_run(&self, policy: &Policy) -> Option<Timestamp> {
         Calendar::of(policy).next_after(self.world.clock.now())
+    }
+
+    /// What comes of a policy's schedule from now on.
+    pub fn policy_runs(&self, policy: &Policy) -> PolicyRuns {
+        let (calendar, now) = (Calendar::of(policy), self.world.clock.now());
+        PolicyRuns {
+            next: calendar.next_after(now),
+            local_time: calendar.wall_time(),
+            warning: schedule::coming_change(policy, now),
+        }
     }
 
     /// What items of this vault get from their policies, if they have one; in the items' order.

@@ -228,8 +228,7 @@ impl Planned {
     fn follows(&self, policy: &Policy) -> bool {
         self.policy.vault == policy.vault
             && self.policy.name == policy.name
-            && self.policy.schedule == policy.schedule
-            && self.policy.time_zone == policy.time_zone
+            && self.calendar == Calendar::of(policy)
     }
 
     fn next(&self) -> Option<Timestamp> {

@@ -203,6 +203,10 @@ codes! {
     InvalidPolicyInput = "BMSUserErrorInvalidPolicyInput",
         "A part of the policy is missing, or says what it cannot say.",
         "Correct the policy; the end of the message names what is wrong with it.";
+    /// A policy that would keep snapshots as long as the vault keeps points.
+    InstantExceedsVaulted = "BMSUserErrorInstantRPRetentionExceedsVaultedRetention",
+        "instantRpRetentionRangeInDays is not shorter than the policy's daily or weekly retention.",
+        "Lower instantRpRetentionRangeInDays, or raise the retention.";
     /// A policy that items follow.
     PolicyInUse = "BMSUserErrorPolicyObjectInUse",
         "Protected virtual machines follow the policy.",

@@ -1,7 +1,8 @@
 //! Backup policies: when a virtual machine is backed up, and for how long its points are kept.
 //!
-//! A time in a policy is a whole date and time, because that is how Azure's API has it. Only its
-//! time of day means anything; the date is kept to be told back.
+//! A time in a policy is a whole date and time, because that is how Azure's API has it. Its time of
+//! day is what counts. Its date is told back, and says which offset of the zone held when the time
+//! of day was chosen: that is how a policy that follows its zone's clocks knows what they show.
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
@@ -28,6 +29,8 @@ pub struct Policy {
     pub instant: Instant,
     /// The zone whose calendar names its days: a Windows or an IANA name, as the client sent it.
     pub time_zone: String,
+    /// What becomes of its times of day when that zone's clocks change.
+    pub daylight_saving: DaylightSaving,
     /// Whether guests are left running as they are, without freezing their file systems.
     pub only_crash_consistent: bool,
     /// When Azure would move points to an archive. Stored and told back.
@@ -58,13 +61,37 @@ impl Kind {
     }
 }
 
+/// What becomes of a policy's times of day when its zone's clocks change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DaylightSaving {
+    /// They stay as they are in UTC, as in Azure.
+    Fixed,
+    /// They stay as they are on the zone's clocks. Not in Azure.
+    Adjust,
+}
+
+impl DaylightSaving {
+    /// The name of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Adjust => "adjust",
+        }
+    }
+
+    /// The one with this name, in any case of letters.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Fixed, Self::Adjust].into_iter().find(|mode| mode.name().eq_ignore_ascii_case(name))
+    }
+}
+
 /// When a policy backs up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
-    /// Every few hours of every day.
+    /// Every few hours of every day; or, beyond Azure, every few minutes.
     Hourly {
-        /// Hours between two backups.
-        interval_hours: u16,
+        /// Minutes between two backups.
+        interval_minutes: u16,
         /// The day's first one, in UTC.
         window_start: Timestamp,
         /// For how many hours from then backups begin.
@@ -102,6 +129,24 @@ pub enum Retention {
     Simple(Keep),
     /// By their day.
     LongTerm(LongTerm),
+}
+
+impl Retention {
+    /// For how many days at least the vault keeps each point, where the policy says it in days or
+    /// weeks.
+    pub fn shortest_days(&self) -> Option<u16> {
+        let keep = match self {
+            Self::Simple(keep) => *keep,
+            Self::LongTerm(long) => {
+                long.daily.or(long.weekly.as_ref().map(|weekly| weekly.keep))?
+            }
+        };
+        match keep.unit {
+            Unit::Days => Some(keep.count),
+            Unit::Weeks => Some(keep.count.saturating_mul(7)),
+            Unit::Months | Unit::Years => None,
+        }
+    }
 }
 
 /// For how long points of each kind are kept. A point of several kinds is kept as long as the
@@ -223,6 +268,19 @@ impl Instant {
     pub const fn of_days(days: u16) -> Self {
         Self { days, group_prefix: None, group_suffix: None }
     }
+
+    /// For how many days Azure keeps snapshots where a policy does not say: 2 for a Standard one, 5
+    /// where it is weekly, 7 for an Enhanced one; and always fewer than the vault keeps points.
+    /// Source: Azure's page on Instant Restore.
+    pub fn usual_days(kind: Kind, schedule: &Schedule, retention: &Retention) -> u16 {
+        let usual = match (kind, schedule) {
+            (Kind::V1, Schedule::Weekly { .. }) => 5,
+            (Kind::V1, _) => 2,
+            (Kind::V2, _) => 7,
+        };
+        let fewer = retention.shortest_days().map_or(usual, |days| days.saturating_sub(1).max(1));
+        usual.min(fewer)
+    }
 }
 
 /// When Azure would move points to a tier.
@@ -260,7 +318,7 @@ impl Policy {
     /// hours, kept for 30 days.
     pub fn enhanced_of(vault: Uuid, created_at: Timestamp) -> Self {
         let window_start = on_the_day_of(created_at, 8, 0);
-        let schedule = Schedule::Hourly { interval_hours: 4, window_start, window_hours: 12 };
+        let schedule = Schedule::Hourly { interval_minutes: 240, window_start, window_hours: 12 };
         Self::first(vault, ENHANCED_POLICY, Kind::V2, schedule)
     }
 
@@ -274,6 +332,7 @@ impl Policy {
             retention: Retention::LongTerm(LongTerm { daily, ..LongTerm::default() }),
             instant: Instant::of_days(2),
             time_zone: "UTC".to_owned(),
+            daylight_saving: DaylightSaving::Fixed,
             only_crash_consistent: false,
             tiering: Vec::new(),
         }

@@ -1,9 +1,34 @@
-//! Whether the parts of a policy make one: the shape, not the ranges of numbers.
+//! Whether the parts of a policy make one, and whether its numbers lie in Azure's ranges.
+//!
+//! docs/policies.md has the ranges in a table. Source, where no other is named: Azure's pages on
+//! the Enhanced policy and on Instant Restore, the checks of azurerm and of Az.RecoveryServices.
 
-use model::fault::Fault;
-use model::policy::{Keep, Kind, LongTerm, MonthDays, Policy, Retention, Schedule, Unit, invalid};
+use std::ops::RangeInclusive;
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use model::fault::{Code, Fault};
+use model::policy::{
+    DaylightSaving, Keep, Kind, LongTerm, MonthDay, MonthDays, Policy, Retention, Schedule, Unit,
+    invalid,
+};
 
 use crate::zone;
+
+/// Hours between two backups of an hourly policy.
+const INTERVAL_HOURS: [u16; 5] = [4, 6, 8, 12, 24];
+/// Minutes between two backups that Azure does not have.
+const INTERVAL_MINUTES: [u16; 6] = [15, 20, 30, 60, 120, 180];
+/// Hours of the day in which an hourly policy's backups begin.
+const WINDOW_HOURS: RangeInclusive<u16> = 4..=24;
+/// For how many days a daily retention may keep. Source: azurerm, which also lets 1 pass.
+const DAYS: RangeInclusive<u16> = 7..=9999;
+/// The same in weeks, months and years. Source: the constants of Az.RecoveryServices.
+const WEEKS: RangeInclusive<u16> = 1..=5163;
+const MONTHS: RangeInclusive<u16> = 1..=1188;
+const YEARS: RangeInclusive<u16> = 1..=99;
+/// The days of a month that every month has; for the others there is the last one.
+const DATES: RangeInclusive<u8> = 1..=28;
 
 /// Checks a policy's name by Azure's rule: 3 to 150 letters, digits, hyphens and underscores, a
 /// letter first. Source: azurerm's and the portal's checks.
@@ -27,20 +52,22 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 ///
-/// `InvalidPolicyInput`, which says what is wrong.
+/// `InvalidPolicyInput`, which says what is wrong; `InstantExceedsVaulted`.
 pub fn check(policy: &Policy) -> Result<(), Fault> {
     check_name(&policy.name)?;
-    if zone::find(&policy.time_zone).is_none() {
-        return Err(invalid(format_args!(
+    let zone = zone::find(&policy.time_zone).ok_or_else(|| {
+        invalid(format_args!(
             "timeZone '{}' is neither a Windows nor an IANA name of a time zone.",
             policy.time_zone
-        )));
-    }
+        ))
+    })?;
     check_schedule(policy)?;
+    check_grain(policy, &zone)?;
     match &policy.retention {
-        Retention::Simple(keep) => check_keep(*keep, "retentionPolicy"),
-        Retention::LongTerm(long) => check_long_term(&policy.schedule, long),
+        Retention::Simple(keep) => check_keep(*keep, "retentionPolicy")?,
+        Retention::LongTerm(long) => check_long_term(&policy.schedule, long)?,
     }
+    check_instant(policy)
 }
 
 fn check_schedule(policy: &Policy) -> Result<(), Fault> {
@@ -48,22 +75,48 @@ fn check_schedule(policy: &Policy) -> Result<(), Fault> {
         Schedule::Hourly { .. } if policy.kind == Kind::V1 => {
             Err(invalid("A policy of type V1 cannot be Hourly; V2 can."))
         }
-        Schedule::Hourly { interval_hours, window_hours, .. } => {
-            if !(1..=24).contains(interval_hours) || !(1..=24).contains(window_hours) {
-                return Err(invalid(
-                    "interval and scheduleWindowDuration must be from 1 to 24 hours.",
-                ));
-            }
-            Ok(())
+        Schedule::Hourly { interval_minutes, window_hours, .. } => {
+            check_interval(*interval_minutes, *window_hours)
         }
         Schedule::Daily { .. } => Ok(()),
-        Schedule::Weekly { days, .. } => not_empty(days, "scheduleRunDays"),
+        Schedule::Weekly { days, .. } => check_choice(days, "scheduleRunDays"),
     }
+}
+
+fn check_interval(minutes: u16, window_hours: u16) -> Result<(), Fault> {
+    let in_hours = minutes.is_multiple_of(60) && INTERVAL_HOURS.contains(&(minutes / 60));
+    if !in_hours && !INTERVAL_MINUTES.contains(&minutes) {
+        return Err(invalid(
+            "interval must be 4, 6, 8, 12 or 24 hours; beyond Azure, holdfast.intervalInMinutes \
+             may be 15, 20, 30, 60, 120 or 180.",
+        ));
+    }
+    if !WINDOW_HOURS.contains(&window_hours) || !(window_hours * 60).is_multiple_of(minutes) {
+        return Err(invalid(
+            "scheduleWindowDuration must be from 4 to 24 hours, and a multiple of the interval.",
+        ));
+    }
+    Ok(())
+}
+
+/// Backups begin on the hour or half past it, on the clock by which the policy goes.
+fn check_grain(policy: &Policy, zone: &TimeZone) -> Result<(), Fault> {
+    let at = policy.schedule.first();
+    let (time, clock) = match policy.daylight_saving {
+        DaylightSaving::Fixed => (TimeZone::UTC.to_datetime(at).time(), "in UTC"),
+        DaylightSaving::Adjust => (zone.to_datetime(at).time(), "on the clocks of its timeZone"),
+    };
+    if time.minute() % 30 == 0 && time.second() == 0 && time.subsec_nanosecond() == 0 {
+        return Ok(());
+    }
+    Err(invalid(format_args!(
+        "The time of day must be on the hour or half past it; {time} {clock} is not."
+    )))
 }
 
 fn check_long_term(schedule: &Schedule, long: &LongTerm) -> Result<(), Fault> {
     let run_days = match schedule {
-        Schedule::Weekly { days, .. } => Some(days),
+        Schedule::Weekly { days, .. } => Some(days.as_slice()),
         Schedule::Hourly { .. } | Schedule::Daily { .. } => None,
     };
     match (run_days, &long.daily, &long.weekly) {
@@ -80,44 +133,60 @@ fn check_long_term(schedule: &Schedule, long: &LongTerm) -> Result<(), Fault> {
         }
         _ => {}
     }
-    // Retention chooses among the days on which there is a backup.
-    let among_run_days = |days: &[jiff::civil::Weekday], name: &str| match run_days {
-        Some(run_days) if !days.iter().all(|day| run_days.contains(day)) => {
-            Err(invalid(format_args!("{name} names days on which the policy does not back up.")))
-        }
-        _ => Ok(()),
-    };
     if let Some(keep) = long.daily {
         check_unit(keep, Unit::Days, "dailySchedule")?;
     }
     if let Some(weekly) = &long.weekly {
         check_unit(weekly.keep, Unit::Weeks, "weeklySchedule")?;
-        not_empty(&weekly.days, "weeklySchedule.daysOfTheWeek")?;
-        among_run_days(&weekly.days, "weeklySchedule")?;
+        check_choice(&weekly.days, "weeklySchedule.daysOfTheWeek")?;
+        check_among(run_days, &weekly.days, "weeklySchedule")?;
     }
-    let monthly = long.monthly.as_ref().map(|monthly| (&monthly.on, monthly.keep, Unit::Months));
-    let yearly = long.yearly.as_ref().map(|yearly| (&yearly.on, yearly.keep, Unit::Years));
+    if let Some(monthly) = &long.monthly {
+        check_unit(monthly.keep, Unit::Months, "monthlySchedule")?;
+        check_month_days(run_days, &monthly.on, "monthlySchedule")?;
+    }
     if let Some(yearly) = &long.yearly {
-        not_empty(&yearly.months, "yearlySchedule.monthsOfYear")?;
-    }
-    for (part, name) in [(monthly, "monthlySchedule"), (yearly, "yearlySchedule")] {
-        let Some((on, keep, unit)) = part else { continue };
-        check_unit(keep, unit, name)?;
-        match on {
-            MonthDays::ByDate(_) if run_days.is_some() => {
-                return Err(invalid(format_args!(
-                    "{name} of a weekly policy must have the retentionScheduleFormatType Weekly."
-                )));
-            }
-            MonthDays::ByDate(days) => not_empty(days, "daysOfTheMonth")?,
-            MonthDays::ByWeek { days, weeks } => {
-                not_empty(days, "retentionScheduleWeekly.daysOfTheWeek")?;
-                not_empty(weeks, "retentionScheduleWeekly.weeksOfTheMonth")?;
-                among_run_days(days, name)?;
-            }
-        }
+        check_unit(yearly.keep, Unit::Years, "yearlySchedule")?;
+        check_choice(&yearly.months, "yearlySchedule.monthsOfYear")?;
+        check_month_days(run_days, &yearly.on, "yearlySchedule")?;
     }
     Ok(())
+}
+
+fn check_month_days(run_days: Option<&[Weekday]>, on: &MonthDays, name: &str) -> Result<(), Fault> {
+    match on {
+        MonthDays::ByDate(_) if run_days.is_some() => Err(invalid(format_args!(
+            "{name} of a weekly policy must have the retentionScheduleFormatType Weekly."
+        ))),
+        MonthDays::ByDate(days) => {
+            check_choice(days, "daysOfTheMonth")?;
+            let in_range = |day: &MonthDay| match day {
+                MonthDay::Date(date) => DATES.contains(date),
+                MonthDay::Last => true,
+            };
+            if !days.iter().all(in_range) {
+                return Err(invalid(format_args!(
+                    "daysOfTheMonth of {name} must be from 1 to 28, or the last day (isLast)."
+                )));
+            }
+            Ok(())
+        }
+        MonthDays::ByWeek { days, weeks } => {
+            check_choice(days, "retentionScheduleWeekly.daysOfTheWeek")?;
+            check_choice(weeks, "retentionScheduleWeekly.weeksOfTheMonth")?;
+            check_among(run_days, days, name)
+        }
+    }
+}
+
+/// Retention chooses among the days on which there is a backup.
+fn check_among(run_days: Option<&[Weekday]>, days: &[Weekday], name: &str) -> Result<(), Fault> {
+    match run_days {
+        Some(run_days) if !days.iter().all(|day| run_days.contains(day)) => {
+            Err(invalid(format_args!("{name} names days on which the policy does not back up.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_unit(keep: Keep, unit: Unit, name: &str) -> Result<(), Fault> {
@@ -128,15 +197,66 @@ fn check_unit(keep: Keep, unit: Unit, name: &str) -> Result<(), Fault> {
 }
 
 fn check_keep(keep: Keep, name: &str) -> Result<(), Fault> {
-    if keep.count == 0 {
-        return Err(invalid(format_args!("The retentionDuration of {name} must not be 0.")));
+    let (range, unit) = match keep.unit {
+        Unit::Days if keep.count == 1 => return Ok(()),
+        Unit::Days => (DAYS, "days (or 1 day)"),
+        Unit::Weeks => (WEEKS, "weeks"),
+        Unit::Months => (MONTHS, "months"),
+        Unit::Years => (YEARS, "years"),
+    };
+    if range.contains(&keep.count) {
+        return Ok(());
     }
-    Ok(())
+    let (least, most) = range.into_inner();
+    Err(invalid(format_args!(
+        "The retentionDuration of {name} must be from {least} to {most} {unit}, not {}.",
+        keep.count
+    )))
 }
 
-fn not_empty<T>(values: &[T], name: &str) -> Result<(), Fault> {
+/// For how many days Azure would keep snapshots of a policy like this.
+fn instant_days(policy: &Policy) -> RangeInclusive<u16> {
+    match (policy.kind, &policy.schedule) {
+        (Kind::V1, Schedule::Weekly { .. }) => 5..=5,
+        (Kind::V1, _) => 1..=5,
+        (Kind::V2, Schedule::Weekly { .. }) => 5..=20,
+        (Kind::V2, Schedule::Hourly { interval_minutes: 240, .. }) => 1..=17,
+        (Kind::V2, Schedule::Hourly { interval_minutes: 360, .. }) => 1..=22,
+        (Kind::V2, _) => 1..=30,
+    }
+}
+
+fn check_instant(policy: &Policy) -> Result<(), Fault> {
+    let (range, days) = (instant_days(policy), policy.instant.days);
+    if !range.contains(&days) {
+        let (least, most) = range.into_inner();
+        return Err(invalid(format_args!(
+            "instantRpRetentionRangeInDays of this kind of policy must be from {least} to {most}, \
+             not {days}."
+        )));
+    }
+    // What is kept for one day has no shorter time to be kept for.
+    match policy.retention.shortest_days() {
+        Some(vaulted) if days >= vaulted && vaulted > 1 => Err(Fault::new(
+            Code::InstantExceedsVaulted,
+            format!(
+                "instantRpRetentionRangeInDays must be less than the retention in the vault: it \
+                 is {days}, and points are kept for {vaulted} days."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that something is chosen, and nothing twice.
+fn check_choice<T: PartialEq>(values: &[T], name: &str) -> Result<(), Fault> {
     if values.is_empty() {
         return Err(invalid(format_args!("{name} must not be empty.")));
+    }
+    let is_repeated = |(at, value): (usize, &T)| values[..at].contains(value);
+    // There are at most 29 values to choose from, so a long list is refused early.
+    if values.iter().enumerate().any(is_repeated) {
+        return Err(invalid(format_args!("{name} must not name anything twice.")));
     }
     Ok(())
 }

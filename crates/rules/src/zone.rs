@@ -173,6 +173,16 @@ mod tests {
     }
 
     #[test]
+    fn names_that_windows_still_sends_and_cldr_has_dropped_are_known() {
+        for (windows, iana) in [
+            ("Mid-Atlantic Standard Time", "Etc/GMT+2"),
+            ("Kamchatka Standard Time", "Asia/Kamchatka"),
+        ] {
+            assert_eq!(find(windows), find(iana), "{windows}");
+        }
+    }
+
+    #[test]
     fn names_are_found_in_any_case_and_others_are_not() {
         for name in ["utc", "UTC", "Etc/UTC", "w. europe standard time", "EUROPE/BERLIN"] {
             assert!(find(name).is_some(), "{name}");

@@ -19,6 +19,7 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::InvalidTags
         | Code::InvalidConfigureProtection
         | Code::InvalidPolicyInput
+        | Code::InstantExceedsVaulted
         | Code::PolicyInUse
         | Code::DiskNotSupported
         | Code::PrincipalNotFound

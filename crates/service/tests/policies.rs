@@ -94,6 +94,10 @@ fn what_is_no_policy_is_refused_in_azures_words() {
     for count_sent in [json!(0), json!(-1), json!(70_000), json!("many"), json!(null)] {
         refused("Daily", &change(count, count_sent));
     }
+    for days_sent in [2, 6, 10_000] {
+        refused("Daily", &change(count, json!(days_sent)));
+    }
+    assert!(refused("Daily", &daily("02:15:00Z")).contains("on the hour or half past it"));
     let message = refused("Daily", &change("/properties/timeZone", json!("Mars/Olympus")));
     assert!(message.contains("'Mars/Olympus'"), "{message}");
     let weekly = change("/properties/schedulePolicy/scheduleRunFrequency", json!("Weekly"));
@@ -107,4 +111,42 @@ fn what_is_no_policy_is_refused_in_azures_words() {
     let nowhere = house.vault("v2", "/backupPolicies/Daily");
     let missing = house.put(&nowhere, &daily("02:00:00Z"));
     check_error(&missing, StatusCode::NOT_FOUND, "ResourceNotFound");
+}
+
+#[test]
+fn what_azure_has_no_word_for_goes_there_and_back() {
+    let house = House::new();
+    house.make_vault("v1");
+    let path = house.vault("v1", "/backupPolicies/Often");
+    let start = "2026-07-01T22:00:00Z";
+    let sent = json!({"properties": {
+        "backupManagementType": "AzureIaasVM", "policyType": "V2",
+        "timeZone": "W. Europe Standard Time", "instantRpRetentionRangeInDays": 5,
+        "schedulePolicy": {
+            "schedulePolicyType": "SimpleSchedulePolicyV2", "scheduleRunFrequency": "Hourly",
+            "hourlySchedule": {"interval": 0, "scheduleWindowStartTime": start,
+                "scheduleWindowDuration": 24}},
+        "retentionPolicy": {
+            "retentionPolicyType": "LongTermRetentionPolicy",
+            "dailySchedule": {
+                "retentionTimes": [start],
+                "retentionDuration": {"count": 30, "durationType": "Days"}}},
+        "holdfast": {"intervalInMinutes": 15, "daylightSaving": "adjust"}}});
+    let (status, made) = house.put(&path, &sent);
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let told = &made["properties"];
+    assert_eq!(told["schedulePolicy"], sent["properties"]["schedulePolicy"]);
+    assert_eq!(told["holdfast"]["intervalInMinutes"], 15);
+    assert_eq!(told["holdfast"]["daylightSaving"], "adjust");
+    assert_eq!(told["holdfast"]["localTime"], "00:00");
+    let (_, again) = house.put(&path, &made);
+    assert_eq!(again["properties"]["schedulePolicy"], told["schedulePolicy"]);
+    assert_eq!(again["properties"]["holdfast"]["daylightSaving"], "adjust");
+
+    // What keeps snapshots as long as the vault keeps points has a code of its own in Azure.
+    let mut exceeding = sent;
+    exceeding["properties"]["instantRpRetentionRangeInDays"] = json!(30);
+    let code = "BMSUserErrorInstantRPRetentionExceedsVaultedRetention";
+    check_error(&house.put(&path, &exceeding), StatusCode::BAD_REQUEST, code);
+    assert_eq!(house.get(&path).1["properties"]["instantRpRetentionRangeInDays"], 5);
 }

@@ -60,18 +60,32 @@ pub struct PolicyProperties {
     /// How many items follow it.
     #[serde(default)]
     pub protected_items_count: i64,
-    /// What Azure has no word for. Read by our own clients, never as a request.
+    /// What Azure has no word for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holdfast: Option<PolicyFacts>,
+    pub holdfast: Option<BeyondAzure>,
 }
 
-/// What Azure has no word for.
+/// What Azure has no word for. Clients that know nothing of it leave it out, and get what Azure
+/// does. `daylightSaving` and `intervalInMinutes` are read in requests; the rest is only answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PolicyFacts {
+pub struct BeyondAzure {
+    /// What becomes of its times of day when the clocks of its zone change: `fixed`, where it is
+    /// missing, keeps them in UTC; `adjust` keeps them on the zone's clocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daylight_saving: Option<String>,
+    /// Hourly: minutes between two backups, in place of the hours in `interval`, which is 0 then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_in_minutes: Option<i64>,
+    /// The time of day on the zone's clocks, `HH:MM`, where it adjusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_time: Option<String>,
     /// When it backs up next.
     #[serde(default)]
     pub next_run: Option<String>,
+    /// What will change for it by itself soon: clocks that it does not follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// Where Azure would keep its snapshots: the resource group's name is a prefix, a number, a suffix.
@@ -132,7 +146,7 @@ pub struct SchedulePolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HourlySchedule {
-    /// Hours between two backups.
+    /// Hours between two backups; 0 where `holdfast.intervalInMinutes` has it in minutes.
     pub interval: i64,
     /// When the day's first one begins.
     pub schedule_window_start_time: String,

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_policies.sql"),
     include_str!("../../migrations/0006_lists.sql"),
     include_str!("../../migrations/0007_stores.sql"),
+    include_str!("../../migrations/0008_daylight_saving.sql"),
 ];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.

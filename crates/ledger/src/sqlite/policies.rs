@@ -1,7 +1,7 @@
 //! Backup policies, and how far their items' runs have been dealt with.
 
 use jiff::Timestamp;
-use model::policy::{Kind, Policy};
+use model::policy::{DaylightSaving, Kind, Policy};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ impl Stored for Policy {
             retention: record.json("retention_json")?,
             instant: record.json("instant_json")?,
             time_zone: record.text("time_zone")?,
+            daylight_saving: record.named("daylight_saving", DaylightSaving::from_name)?,
             only_crash_consistent: record.number::<u8>("only_crash_consistent")? != 0,
             tiering: record.json("tiering_json")?,
         })
@@ -32,11 +33,12 @@ pub(super) fn put(db: &Connection, policy: &Policy) -> Result<(), LedgerError> {
     run(
         db,
         "INSERT INTO policy (vault, name, kind, schedule_json, retention_json, instant_json,
-             time_zone, only_crash_consistent, tiering_json)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             time_zone, daylight_saving, only_crash_consistent, tiering_json)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (vault, name) DO UPDATE SET kind = excluded.kind,
              schedule_json = excluded.schedule_json, retention_json = excluded.retention_json,
              instant_json = excluded.instant_json, time_zone = excluded.time_zone,
+             daylight_saving = excluded.daylight_saving,
              only_crash_consistent = excluded.only_crash_consistent,
              tiering_json = excluded.tiering_json",
         params![
@@ -47,6 +49,7 @@ pub(super) fn put(db: &Connection, policy: &Policy) -> Result<(), LedgerError> {
             json(&policy.retention),
             json(&policy.instant),
             policy.time_zone,
+            policy.daylight_saving.name(),
             policy.only_crash_consistent,
             json(&policy.tiering),
         ],

@@ -10,8 +10,8 @@ use model::item::{Chain, ChainDisk, DiskSelection, Item, ProtectionState};
 use model::job::{DiskProgress, Job, JobId, Operation, Status, TAKE_SNAPSHOT, Task};
 use model::point::{Consistency, Point, PointDisk, PointId};
 use model::policy::{
-    DEFAULT_POLICY, Instant, Keep, LongTerm, MonthDay, MonthDays, MonthlyRetention, Policy,
-    Retention, Schedule, Tiering, Unit, WeekOfMonth, WeeklyRetention, YearlyRetention,
+    DEFAULT_POLICY, DaylightSaving, Instant, Keep, LongTerm, MonthDay, MonthDays, MonthlyRetention,
+    Policy, Retention, Schedule, Tiering, Unit, WeekOfMonth, WeeklyRetention, YearlyRetention,
 };
 use model::tags::Tags;
 use model::vault::{
@@ -190,6 +190,9 @@ pub fn weekly_policy(vault: &Vault) -> Policy {
 pub fn odd_policy(vault: &Vault) -> Policy {
     let on = MonthDays::ByDate(vec![MonthDay::Date(1), MonthDay::Date(31), MonthDay::Last]);
     let mut policy = Policy::enhanced_of(vault.id, vault.created_at);
+    if let Schedule::Hourly { interval_minutes, .. } = &mut policy.schedule {
+        *interval_minutes = 15;
+    }
     if let Retention::LongTerm(long) = &mut policy.retention {
         let keep = Keep { count: u16::MAX, unit: Unit::Months };
         long.monthly = Some(MonthlyRetention { on, keep });
@@ -201,6 +204,7 @@ pub fn odd_policy(vault: &Vault) -> Policy {
             group_prefix: Some("a".to_owned()),
             group_suffix: Some("z".to_owned()),
         },
+        daylight_saving: DaylightSaving::Adjust,
         only_crash_consistent: true,
         tiering: vec![Tiering {
             tier: "ArchivedRP".to_owned(),

@@ -48,11 +48,15 @@ pub(crate) fn delete(call: &Call) -> Result<Reply, Fault> {
 }
 
 fn render(call: &Call, vault: &Vault, policy: &Policy) -> Result<shape::Policy, Fault> {
+    let engine = call.engine();
+    let runs = engine.policy_runs(policy);
     Ok(shape::render(shape::Facts {
         subscription: &call.subscription(),
         vault,
         policy,
-        items: call.engine().policy_users(policy)?,
-        next_run: call.engine().next_run(policy),
+        items: engine.policy_users(policy)?,
+        next_run: runs.next,
+        local_time: runs.local_time,
+        warning: runs.warning.map(|change| change.to_string()).as_deref(),
     }))
 }

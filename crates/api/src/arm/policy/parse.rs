@@ -6,21 +6,19 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use model::fault::Fault;
 use model::policy::{
-    Instant, Keep, Kind, LongTerm, MonthDay, MonthDays, MonthlyRetention, Policy as ModelPolicy,
-    Retention as ModelRetention, Schedule, Tiering as ModelTiering, WeeklyRetention,
-    YearlyRetention, invalid,
+    DaylightSaving, Instant, Keep, Kind, LongTerm, MonthDay, MonthDays, MonthlyRetention,
+    Policy as ModelPolicy, Retention as ModelRetention, Schedule, Tiering as ModelTiering,
+    WeeklyRetention, YearlyRetention, invalid,
 };
 use model::vault::Vault;
 
 use super::{
-    DAYS, DaysOfMonth, LONG_TERM_RETENTION, MONTHS, ONLY_CRASH_CONSISTENT, PolicyProperties,
-    Retention, RetentionDuration, RetentionPolicy, SIMPLE_RETENTION, SIMPLE_SCHEDULE,
-    SIMPLE_SCHEDULE_V2, SchedulePolicy, Tiering, UNITS, WEEKS, WeeksOfMonth,
+    BeyondAzure, DAYS, DaysOfMonth, HourlySchedule, LONG_TERM_RETENTION, MONTHS,
+    ONLY_CRASH_CONSISTENT, PolicyProperties, Retention, RetentionDuration, RetentionPolicy,
+    SIMPLE_RETENTION, SIMPLE_SCHEDULE, SIMPLE_SCHEDULE_V2, SchedulePolicy, Tiering, UNITS, WEEKS,
+    WeeksOfMonth,
 };
 use crate::arm::{AZURE_IAAS_VM, time};
-
-/// For how many days Azure keeps snapshots where a Standard or an Enhanced policy does not say.
-const INSTANT_DAYS: [(Kind, u16); 2] = [(Kind::V1, 2), (Kind::V2, 7)];
 
 /// Reads the policy that a client sent for this vault, under this name, on this day in UTC.
 ///
@@ -40,10 +38,11 @@ pub fn parse(
         )));
     }
     let kind = kind(sent)?;
-    let schedule = schedule(&sent.schedule_policy, kind, today)?;
-    let usual = INSTANT_DAYS.iter().find(|(of, _)| *of == kind).map_or(2, |(_, days)| *days);
+    let beyond = sent.holdfast.clone().unwrap_or_default();
+    let schedule = schedule(&sent.schedule_policy, &beyond, kind, today)?;
+    let retention = retention(&sent.retention_policy, schedule.first(), today)?;
     let instant_days = match sent.instant_rp_retention_range_in_days {
-        None => usual,
+        None => Instant::usual_days(kind, &schedule, &retention),
         Some(days) => positive(days, "instantRpRetentionRangeInDays")?,
     };
     let details =
@@ -54,7 +53,7 @@ pub fn parse(
         vault: vault.id,
         name: name.to_owned(),
         kind,
-        retention: retention(&sent.retention_policy, schedule.first(), today)?,
+        retention,
         schedule,
         instant: Instant {
             days: instant_days,
@@ -62,6 +61,7 @@ pub fn parse(
             group_suffix: details.and_then(|details| not_empty(&details.suffix)),
         },
         time_zone: not_empty(&sent.time_zone).unwrap_or_else(|| "UTC".to_owned()),
+        daylight_saving: daylight_saving(&beyond)?,
         only_crash_consistent: only_crash_consistent(sent.snapshot_consistency_type.as_deref())?,
         tiering: sent
             .tiering_policy
@@ -98,7 +98,21 @@ fn kind(sent: &PolicyProperties) -> Result<Kind, Fault> {
     }
 }
 
-fn schedule(sent: &SchedulePolicy, kind: Kind, today: Date) -> Result<Schedule, Fault> {
+fn daylight_saving(sent: &BeyondAzure) -> Result<DaylightSaving, Fault> {
+    let Some(name) = sent.daylight_saving.as_deref().filter(|name| !name.is_empty()) else {
+        return Ok(DaylightSaving::Fixed);
+    };
+    DaylightSaving::from_name(name).ok_or_else(|| {
+        invalid(format_args!("holdfast.daylightSaving '{name}' is neither fixed nor adjust."))
+    })
+}
+
+fn schedule(
+    sent: &SchedulePolicy,
+    beyond: &BeyondAzure,
+    kind: Kind,
+    today: Date,
+) -> Result<Schedule, Fault> {
     let frequency = sent.schedule_run_frequency.as_deref().unwrap_or_default();
     let is = |name: &str| frequency.eq_ignore_ascii_case(name);
     let inner = |part: Option<&super::RunSchedule>, name: &str| {
@@ -116,7 +130,7 @@ fn schedule(sent: &SchedulePolicy, kind: Kind, today: Date) -> Result<Schedule, 
         let missing = || invalid("hourlySchedule is missing.");
         let hourly = sent.hourly_schedule.as_ref().ok_or_else(missing)?;
         return Ok(Schedule::Hourly {
-            interval_hours: positive(hourly.interval, "interval")?,
+            interval_minutes: interval(hourly, beyond)?,
             window_start: moment(
                 &hourly.schedule_window_start_time,
                 "scheduleWindowStartTime",
@@ -124,6 +138,9 @@ fn schedule(sent: &SchedulePolicy, kind: Kind, today: Date) -> Result<Schedule, 
             )?,
             window_hours: positive(hourly.schedule_window_duration, "scheduleWindowDuration")?,
         });
+    }
+    if beyond.interval_in_minutes.is_some() {
+        return Err(invalid("holdfast.intervalInMinutes needs the scheduleRunFrequency Hourly."));
     }
     if is("Daily") {
         return Ok(Schedule::Daily { at: run_time(&run()?, today)? });
@@ -142,6 +159,22 @@ fn schedule(sent: &SchedulePolicy, kind: Kind, today: Date) -> Result<Schedule, 
     Err(invalid(format_args!(
         "scheduleRunFrequency '{frequency}' is neither Hourly, Daily nor Weekly."
     )))
+}
+
+/// Minutes between two backups. Both ways to say it at once would be two answers: a client that
+/// knows only Azure's cannot change the other by accident.
+fn interval(hourly: &HourlySchedule, beyond: &BeyondAzure) -> Result<u16, Fault> {
+    let Some(minutes) = beyond.interval_in_minutes else {
+        let hours = positive(hourly.interval, "interval")?;
+        return Ok(hours.saturating_mul(60));
+    };
+    if hourly.interval != 0 {
+        return Err(invalid(format_args!(
+            "interval must be 0 beside holdfast.intervalInMinutes, not {}.",
+            hourly.interval
+        )));
+    }
+    positive(minutes, "holdfast.intervalInMinutes")
 }
 
 /// The one time of day at which virtual machines are backed up.

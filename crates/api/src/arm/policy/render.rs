@@ -1,7 +1,7 @@
 //! From the model's policy to Azure's shape.
 
 use jiff::Timestamp;
-use jiff::civil::Weekday;
+use jiff::civil::{Time, Weekday};
 use model::arm_id;
 use model::policy::{
     Keep, Kind, LongTerm, MonthDay, MonthDays, Policy as ModelPolicy, Retention as ModelRetention,
@@ -10,12 +10,15 @@ use model::policy::{
 use model::vault::Vault as ModelVault;
 
 use super::{
-    DAYS, DayOfMonth, DaysOfMonth, HourlySchedule, InstantDetails, KIND, LONG_TERM_RETENTION,
-    MONTHS, ONLY_CRASH_CONSISTENT, Policy, PolicyFacts, PolicyProperties, Retention,
+    BeyondAzure, DAYS, DayOfMonth, DaysOfMonth, HourlySchedule, InstantDetails, KIND,
+    LONG_TERM_RETENTION, MONTHS, ONLY_CRASH_CONSISTENT, Policy, PolicyProperties, Retention,
     RetentionDuration, RetentionPolicy, RunSchedule, SIMPLE_RETENTION, SIMPLE_SCHEDULE,
     SIMPLE_SCHEDULE_V2, SchedulePolicy, Tiering, UNITS, WEEKS, WeeksOfMonth,
 };
 use crate::arm::{AZURE_IAAS_VM, Resource, time, vault};
+
+/// The shortest interval that Azure has, in minutes.
+const AZURES_SHORTEST: u16 = 240;
 
 /// Everything a policy's rendering takes.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +33,10 @@ pub struct Facts<'a> {
     pub items: usize,
     /// When it backs up next.
     pub next_run: Option<Timestamp>,
+    /// The time of day on the clocks of its zone, where it follows them.
+    pub local_time: Option<Time>,
+    /// What will change for it by itself soon.
+    pub warning: Option<&'a str>,
 }
 
 /// Renders a policy.
@@ -54,7 +61,13 @@ pub fn render(facts: Facts<'_>) -> Policy {
             .then(|| ONLY_CRASH_CONSISTENT.to_owned()),
         tiering_policy: (!policy.tiering.is_empty()).then(|| tiering.collect()),
         protected_items_count: i64::try_from(facts.items).unwrap_or(i64::MAX),
-        holdfast: Some(PolicyFacts { next_run: facts.next_run.map(second) }),
+        holdfast: Some(BeyondAzure {
+            daylight_saving: Some(policy.daylight_saving.name().to_owned()),
+            interval_in_minutes: interval_in_minutes(&policy.schedule),
+            local_time: facts.local_time.map(|time| time.strftime("%H:%M").to_string()),
+            next_run: facts.next_run.map(second),
+            warning: facts.warning.map(str::to_owned),
+        }),
     };
     let id = arm_id::policy(&vault::id(facts.subscription, facts.vault), &policy.name);
     Resource::new(id, &policy.name, KIND, properties)
@@ -97,14 +110,26 @@ fn schedule(kind: Kind, schedule: &Schedule) -> SchedulePolicy {
 }
 
 fn hourly(schedule: &Schedule) -> Option<HourlySchedule> {
-    let Schedule::Hourly { interval_hours, window_start, window_hours } = schedule else {
+    let Schedule::Hourly { interval_minutes, window_start, window_hours } = schedule else {
         return None;
     };
+    let is_beyond = interval_in_minutes(schedule).is_some();
     Some(HourlySchedule {
-        interval: (*interval_hours).into(),
+        interval: if is_beyond { 0 } else { (interval_minutes / 60).into() },
         schedule_window_start_time: second(*window_start),
         schedule_window_duration: (*window_hours).into(),
     })
+}
+
+/// The interval of a schedule that Azure does not have: no client that knows only Azure's hours is
+/// to take it for one of them.
+fn interval_in_minutes(schedule: &Schedule) -> Option<i64> {
+    match schedule {
+        Schedule::Hourly { interval_minutes, .. } if *interval_minutes < AZURES_SHORTEST => {
+            Some((*interval_minutes).into())
+        }
+        _ => None,
+    }
 }
 
 fn retention(policy: &ModelPolicy) -> RetentionPolicy {

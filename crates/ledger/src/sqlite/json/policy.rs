@@ -26,9 +26,22 @@ impl Nested for Weekday {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(in crate::sqlite) enum ScheduleRow {
-    Hourly { interval_hours: u16, window_start: String, window_hours: u16 },
-    Daily { at: String },
-    Weekly { days: Vec<i8>, at: String },
+    /// An interval of whole hours is one in hours, as it always was.
+    Hourly {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval_hours: Option<u16>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval_minutes: Option<u16>,
+        window_start: String,
+        window_hours: u16,
+    },
+    Daily {
+        at: String,
+    },
+    Weekly {
+        days: Vec<i8>,
+        at: String,
+    },
 }
 
 impl Nested for Schedule {
@@ -36,11 +49,15 @@ impl Nested for Schedule {
 
     fn to_row(&self) -> ScheduleRow {
         match self {
-            Self::Hourly { interval_hours, window_start, window_hours } => ScheduleRow::Hourly {
-                interval_hours: *interval_hours,
-                window_start: window_start.to_row(),
-                window_hours: *window_hours,
-            },
+            Self::Hourly { interval_minutes, window_start, window_hours } => {
+                let in_hours = interval_minutes.is_multiple_of(60);
+                ScheduleRow::Hourly {
+                    interval_hours: in_hours.then_some(interval_minutes / 60),
+                    interval_minutes: (!in_hours).then_some(*interval_minutes),
+                    window_start: window_start.to_row(),
+                    window_hours: *window_hours,
+                }
+            }
             Self::Daily { at } => ScheduleRow::Daily { at: at.to_row() },
             Self::Weekly { days, at } => {
                 ScheduleRow::Weekly { days: days.to_row(), at: at.to_row() }
@@ -50,11 +67,19 @@ impl Nested for Schedule {
 
     fn from_row(row: ScheduleRow) -> Result<Self, Unknown> {
         Ok(match row {
-            ScheduleRow::Hourly { interval_hours, window_start, window_hours } => Self::Hourly {
+            ScheduleRow::Hourly {
                 interval_hours,
-                window_start: Timestamp::from_row(window_start)?,
+                interval_minutes,
+                window_start,
                 window_hours,
-            },
+            } => {
+                let in_minutes = interval_hours.unwrap_or_default().saturating_mul(60);
+                Self::Hourly {
+                    interval_minutes: interval_minutes.unwrap_or(in_minutes),
+                    window_start: Timestamp::from_row(window_start)?,
+                    window_hours,
+                }
+            }
             ScheduleRow::Daily { at } => Self::Daily { at: Timestamp::from_row(at)? },
             ScheduleRow::Weekly { days, at } => {
                 Self::Weekly { days: Vec::from_row(days)?, at: Timestamp::from_row(at)? }

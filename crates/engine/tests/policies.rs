@@ -1,0 +1,108 @@
+//! Policies that change under their items, and those that Azure does not have.
+//!
+//! Method: a clock of the test's own, which begins at 10:00 on 23 November 2026.
+
+mod house;
+
+use std::time::Duration;
+
+use engine::JobQuery;
+use jiff::Timestamp;
+use model::fault::Code;
+use model::job::{Operation, Status};
+use model::policy::{DaylightSaving, Keep, LongTerm, Policy, Retention, Schedule, Unit};
+use model::vault::Vault;
+
+use house::House;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+fn kept(days: u16) -> Retention {
+    let daily = Some(Keep { count: days, unit: Unit::Days });
+    Retention::LongTerm(LongTerm { daily, ..LongTerm::default() })
+}
+
+/// How many backups of the vault have completed, once that many have.
+#[track_caller]
+fn completed(house: &House, vault: &Vault, count: usize) {
+    let query = || JobQuery { vault: Some(vault.id), ..JobQuery::default() };
+    for _ in 0..2000 {
+        let mut jobs = house.engine.jobs(query()).expect("listed");
+        jobs.retain(|job| job.operation == Operation::Backup);
+        if jobs.len() >= count && jobs.iter().all(|job| job.status == Status::Completed) {
+            assert_eq!(jobs.len(), count, "{jobs:?}");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{count} backups were expected");
+}
+
+#[test]
+fn a_policy_changes_under_its_items_and_a_refused_change_leaves_it_as_it_was() {
+    let house = House::with_one_disk();
+    let (vault, item) = house.protected();
+    let before = house.engine.policy(&vault, "DefaultPolicy").expect("there");
+    let refused = Policy { retention: kept(6), ..before.clone() };
+    let fault = house.engine.put_policy(&vault, refused).expect_err("too short");
+    assert_eq!(fault.code, Code::InvalidPolicyInput);
+    let mut refused = Policy { retention: kept(7), ..before.clone() };
+    (refused.kind, refused.instant.days) = (model::policy::Kind::V2, 7);
+    let fault = house.engine.put_policy(&vault, refused).expect_err("not shorter");
+    assert_eq!(fault.code, Code::InstantExceedsVaulted);
+    assert_eq!(house.engine.policy(&vault, "DefaultPolicy"), Ok(before.clone()));
+
+    let longer = Policy { retention: kept(9999), ..before };
+    house.engine.put_policy(&vault, longer.clone()).expect("written");
+    assert_eq!(house.engine.policy(&vault, "DefaultPolicy"), Ok(longer.clone()));
+    assert_eq!(house.engine.policy_users(&longer), Ok(1));
+    assert_eq!(house.item(&vault), item, "it follows the policy as before");
+    let fault = house.engine.delete_policy(&vault, "DefaultPolicy").expect_err("in use");
+    assert_eq!(fault.code, Code::PolicyInUse);
+}
+
+#[test]
+fn a_policy_of_15_minutes_backs_up_so_often_and_makes_up_for_a_gap_once() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    let enhanced = house.engine.policy(&vault, "EnhancedPolicy").expect("there");
+    let window_start = at("2026-11-23T00:00:00Z");
+    let schedule = Schedule::Hourly { interval_minutes: 15, window_start, window_hours: 24 };
+    let often = Policy { name: "DefaultPolicy".to_owned(), schedule, ..enhanced };
+    house.engine.put_policy(&vault, often).expect("written");
+    // Time for the scheduler to see it before its first run.
+    std::thread::sleep(Duration::from_millis(2500));
+    for (time, count) in [("10:15", 1), ("10:30", 2), ("13:05", 3), ("13:15", 4)] {
+        house.set_clock(&format!("2026-11-23T{time}:00Z"));
+        completed(&house, &vault, count);
+    }
+}
+
+#[test]
+fn a_policy_tells_when_it_runs_and_what_clocks_will_do_to_it() {
+    let house = House::with_one_disk();
+    let vault = house.vault("v2", "local");
+    let usual = house.engine.policy(&vault, "DefaultPolicy").expect("there");
+    // 23:00 in Berlin, said in summer.
+    let berlin = Policy {
+        schedule: Schedule::Daily { at: at("2026-07-01T21:00:00Z") },
+        time_zone: "W. Europe Standard Time".to_owned(),
+        ..usual
+    };
+    let adjusting = Policy { daylight_saving: DaylightSaving::Adjust, ..berlin.clone() };
+    let adjusting = house.engine.put_policy(&vault, adjusting).expect("written");
+    let runs = house.engine.policy_runs(&adjusting);
+    assert_eq!(runs.next, Some(at("2026-11-23T22:00:00Z")));
+    assert_eq!(runs.local_time, Some(jiff::civil::time(23, 0, 0, 0)));
+
+    let fixed = house.engine.put_policy(&vault, berlin).expect("written");
+    let runs = house.engine.policy_runs(&fixed);
+    assert_eq!((runs.next, runs.local_time), (Some(at("2026-11-23T21:00:00Z")), None));
+    assert_eq!(runs.warning, None);
+    house.set_clock("2027-03-20T10:00:00Z");
+    let change = house.engine.policy_runs(&fixed).warning.expect("in eight days");
+    assert_eq!(change.at, at("2027-03-28T01:00:00Z"));
+    assert_eq!(house.engine.policy_runs(&adjusting).warning, None);
+}
