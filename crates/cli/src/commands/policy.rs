@@ -1,9 +1,9 @@
 //! `holdfast policy`: backup policies.
 
-use api::arm::policy::{Policy, Retention, SchedulePolicy};
+use api::arm::policy::{BeyondAzure, Policy, PolicyProperties, Retention};
 use clap::Subcommand;
 use model::fault::{Code, Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Service;
 use crate::args::VaultArg;
@@ -76,6 +76,7 @@ impl Command {
                 Ok(Reply::done(policy.document, describe(&policy.view)))
             }
             Self::Create { name, vault, wanted } => {
+                let wanted = wanted.request()?;
                 let path = path(service, &vault, &name)?;
                 match get(service, &path) {
                     Ok(_) => Err(taken(&name)),
@@ -84,6 +85,7 @@ impl Command {
                 }
             }
             Self::Set { name, vault, wanted } => {
+                let wanted = wanted.request()?;
                 let path = path(service, &vault, &name)?;
                 get(service, &path)?;
                 put(service, &path, &wanted)
@@ -108,8 +110,8 @@ fn get(service: &Service, path: &str) -> Result<Seen<Policy>, Failure> {
     service.client.get(path)
 }
 
-fn put(service: &Service, path: &str, wanted: &Wanted) -> Result<Reply, Failure> {
-    let policy: Seen<Policy> = service.client.put(path, &wanted.request()?)?;
+fn put(service: &Service, path: &str, wanted: &Value) -> Result<Reply, Failure> {
+    let policy: Seen<Policy> = service.client.put(path, wanted)?;
     Ok(Reply::done(policy.document, describe(&policy.view)))
 }
 
@@ -140,7 +142,7 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
         let properties = &policy.view.properties;
         vec![
             policy.view.name.clone(),
-            schedule(&properties.schedule_policy),
+            schedule(properties),
             retention(&policy.view),
             next_run(&policy.view),
             properties.protected_items_count.to_string(),
@@ -150,12 +152,22 @@ fn list(service: &Service, vault: &VaultArg) -> Result<Reply, Failure> {
     Ok(Reply::done(documents(&policies), human))
 }
 
-/// When it backs up, in the words of its schedule.
-fn schedule(policy: &SchedulePolicy) -> String {
+/// When it backs up, in the words of its schedule: in UTC, or on the clocks that it follows.
+fn schedule(properties: &PolicyProperties) -> String {
+    let policy = &properties.schedule_policy;
+    let beyond = properties.holdfast.as_ref();
+    let local = beyond.and_then(|beyond| beyond.local_time.clone());
+    let zone = properties.time_zone.as_deref().unwrap_or_default();
+    let there = if local.is_some() { format!(" ({zone})") } else { String::new() };
+    let shown = |text: &str| local.clone().or_else(|| clock(text)).unwrap_or_default();
     if let Some(hourly) = &policy.hourly_schedule {
-        let start = clock(&hourly.schedule_window_start_time).unwrap_or_default();
-        let (interval, hours) = (hourly.interval, hourly.schedule_window_duration);
-        return format!("every {interval} hours from {start} for {hours} hours");
+        let start = shown(&hourly.schedule_window_start_time);
+        let interval = match beyond.and_then(|beyond| beyond.interval_in_minutes) {
+            Some(minutes) => format!("{minutes} minutes"),
+            None => format!("{} hours", hourly.interval),
+        };
+        let hours = hourly.schedule_window_duration;
+        return format!("every {interval} from {start}{there} for {hours} hours");
     }
     let inner = policy.daily_schedule.as_ref().or(policy.weekly_schedule.as_ref());
     let days = policy.schedule_run_days.as_ref();
@@ -165,8 +177,8 @@ fn schedule(policy: &SchedulePolicy) -> String {
     let frequency = policy.schedule_run_frequency.as_deref().unwrap_or_default().to_lowercase();
     let days = days.map(|days| days.join(", ")).filter(|days| !days.is_empty());
     let when = days.map_or(frequency, |days| format!("on {days}"));
-    let times: Vec<String> = times.into_iter().flatten().filter_map(|text| clock(text)).collect();
-    format!("{when} at {}", times.join(", "))
+    let times: Vec<String> = times.into_iter().flatten().map(|text| shown(text)).collect();
+    format!("{when} at {}{there}", times.join(", "))
 }
 
 /// The time of day in a policy's time, in UTC.
@@ -195,13 +207,18 @@ fn retention(policy: &Policy) -> String {
 
 fn describe(policy: &Policy) -> String {
     let properties = &policy.properties;
-    facts(&[
+    let beyond = properties.holdfast.clone().unwrap_or_default();
+    let BeyondAzure { daylight_saving, warning, .. } = beyond;
+    let mut rows = vec![
         ("Name", policy.name.clone()),
         ("Type", properties.policy_type.clone().unwrap_or_default()),
-        ("Backs up", schedule(&properties.schedule_policy)),
+        ("Backs up", schedule(properties)),
         ("Keeps", retention(policy)),
         ("Time zone", properties.time_zone.clone().unwrap_or_default()),
+        ("Daylight saving", daylight_saving.unwrap_or_default()),
         ("Next run", next_run(policy)),
         ("Items", properties.protected_items_count.to_string()),
-    ])
+    ];
+    rows.extend(warning.map(|warning| ("Warning", warning)));
+    facts(&rows)
 }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use api::arm::AZURE_IAAS_VM;
 use api::arm::policy::{
-    HourlySchedule, PolicyProperties, PolicyRequest, Retention, RetentionDuration, RetentionPolicy,
-    SchedulePolicy,
+    BeyondAzure, HourlySchedule, PolicyProperties, PolicyRequest, Retention, RetentionDuration,
+    RetentionPolicy, SchedulePolicy,
 };
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Time;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -20,7 +22,7 @@ pub struct Wanted {
     #[arg(long, value_name = "FILE", group = "when", conflicts_with_all = ["time_zone",
         "crash_consistent"])]
     file: Option<PathBuf>,
-    /// Back up every day at this time of day, in UTC
+    /// Back up every day at this time of day, in UTC (see --daylight-saving)
     #[arg(long, value_name = "HH:MM", group = "when")]
     daily: Option<String>,
     /// Back up on these days of the week, such as Sunday,Wednesday
@@ -29,17 +31,24 @@ pub struct Wanted {
     /// Back up every so many hours
     #[arg(long, value_name = "HOURS", group = "when", requires = "at")]
     hourly: Option<i64>,
-    /// With --weekly and --hourly: the (first) time of day, in UTC
+    /// Back up every 15, 20, 30, 60, 120 or 180 minutes: more often than Azure can
+    #[arg(long, value_name = "MINUTES", group = "when", requires = "at")]
+    every: Option<i64>,
+    /// With --weekly, --hourly and --every: the (first) time of day, in UTC (see --daylight-saving)
     #[arg(long, value_name = "HH:MM", conflicts_with_all = ["daily", "file"])]
     at: Option<String>,
-    /// With --hourly: for how many hours of the day
+    /// With --hourly and --every: for how many hours of the day
     #[arg(long = "for", value_name = "HOURS", default_value_t = 24)]
     window: i64,
     /// Keep each day's points for so many days [default: 30]
     #[arg(long, value_name = "DAYS", conflicts_with_all = ["weekly", "file"])]
     keep_days: Option<i64>,
+    /// With --hourly and --every: keep all points of a day for so many days, then its last
+    /// [default: 7]
+    #[arg(long, value_name = "DAYS", conflicts_with_all = ["daily", "weekly", "file"])]
+    keep_all_days: Option<i64>,
     /// With --weekly: keep points for so many weeks [default: 12]
-    #[arg(long, value_name = "WEEKS", conflicts_with_all = ["daily", "hourly", "file"])]
+    #[arg(long, value_name = "WEEKS", conflicts_with_all = ["daily", "hourly", "every", "file"])]
     keep_weeks: Option<i64>,
     /// The zone whose days of the week are meant: a Windows or an IANA name
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
@@ -47,6 +56,18 @@ pub struct Wanted {
     /// Do not freeze the guests' file systems
     #[arg(long)]
     crash_consistent: bool,
+    /// fixed: times of day are in UTC and stay there, as in Azure. adjust: they are times on the
+    /// clocks of --time-zone, and move with them
+    #[arg(long, value_name = "MODE", value_enum, default_value_t, conflicts_with = "file")]
+    daylight_saving: DaylightSaving,
+}
+
+/// What becomes of times of day when clocks change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum DaylightSaving {
+    #[default]
+    Fixed,
+    Adjust,
 }
 
 impl Wanted {
@@ -55,7 +76,7 @@ impl Wanted {
         if let Some(path) = &self.file {
             return from_file(path);
         }
-        let at = self.daily.as_ref().or(self.at.as_ref()).cloned().unwrap_or_default();
+        let at = self.time(self.daily.as_ref().or(self.at.as_ref()))?;
         let (schedule, kind) = self.schedule(&at);
         let keep = |count: i64, unit: &str| Retention {
             retention_times: Some(vec![at.clone()]),
@@ -80,17 +101,48 @@ impl Wanted {
             instant_rp_details_respelled: None,
             schedule_policy: schedule,
             retention_policy,
-            instant_rp_retention_range_in_days: None,
+            instant_rp_retention_range_in_days: self.keep_all_days,
             time_zone: Some(self.time_zone.clone()),
             snapshot_consistency_type: self
                 .crash_consistent
                 .then(|| "OnlyCrashConsistent".to_owned()),
             tiering_policy: None,
             protected_items_count: 0,
-            holdfast: None,
+            holdfast: self.beyond_azure(),
         };
         let body = serde_json::to_value(PolicyRequest { properties });
         Ok(body.expect("request bodies are plain structs with text keys"))
+    }
+
+    /// A time of day as the API takes it: one in UTC as it was given, one on the clocks of the zone
+    /// with the offset that they have at it today.
+    fn time(&self, given: Option<&String>) -> Result<String, Failure> {
+        let given = given.cloned().unwrap_or_default();
+        if self.daylight_saving == DaylightSaving::Fixed {
+            return Ok(given);
+        }
+        let unknown = || {
+            Failure::usage(format!(
+                "'{}' is neither a Windows nor an IANA name of a time zone.",
+                self.time_zone
+            ))
+        };
+        let zone = engine::time_zone(&self.time_zone).ok_or_else(unknown)?;
+        let no_time = |_| Failure::usage(format!("'{given}' is not a time of day, such as 02:00."));
+        let time: Time = given.parse().map_err(no_time)?;
+        let today = zone.to_datetime(Timestamp::now()).date();
+        let at = today.to_datetime(time).to_zoned(zone).map_err(no_time)?;
+        Ok(at.timestamp().to_string())
+    }
+
+    /// What Azure has no word for, where it was asked for.
+    fn beyond_azure(&self) -> Option<BeyondAzure> {
+        let adjusts = self.daylight_saving == DaylightSaving::Adjust;
+        (adjusts || self.every.is_some()).then(|| BeyondAzure {
+            daylight_saving: adjusts.then(|| "adjust".to_owned()),
+            interval_in_minutes: self.every,
+            ..BeyondAzure::default()
+        })
     }
 
     /// The schedule, and the kind of policy that has it: Standard where that can.
@@ -100,9 +152,9 @@ impl Wanted {
             schedule_run_frequency: Some(frequency.to_owned()),
             ..SchedulePolicy::default()
         };
-        if let Some(interval) = self.hourly {
+        if self.hourly.is_some() || self.every.is_some() {
             let hourly = HourlySchedule {
-                interval,
+                interval: self.hourly.unwrap_or_default(),
                 schedule_window_start_time: at.to_owned(),
                 schedule_window_duration: self.window,
             };

@@ -101,6 +101,8 @@ fn policies() {
             policy: &model,
             items: 2,
             next_run,
+            local_time: None,
+            warning: None,
         })
     };
     let path = format!("GET {V}/backupPolicies");
@@ -119,14 +121,15 @@ fn policies() {
     prints(
         run("holdfast policy show DefaultPolicy --vault v1", script),
         expect![[r#"
-        Name:       DefaultPolicy
-        Type:       V1
-        Backs up:   daily at 20:30
-        Keeps:      daily 30 days
-        Time zone:  UTC
-        Next run:   2026-11-23 20:30:00Z
-        Items:      2
-    "#]],
+            Name:             DefaultPolicy
+            Type:             V1
+            Backs up:         daily at 20:30
+            Keeps:            daily 30 days
+            Time zone:        UTC
+            Daylight saving:  fixed
+            Next run:         2026-11-23 20:30:00Z
+            Items:            2
+        "#]],
     );
 }
 

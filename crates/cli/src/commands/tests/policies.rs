@@ -1,20 +1,30 @@
 //! Policies that are written, and items that follow others.
 
+use model::policy::{DaylightSaving, Kind, Schedule};
+
 use super::*;
 
 const POLICY: &str = "/backupPolicies/nightly";
 
 fn rendered() -> arm::policy::Policy {
+    shown(|_| (), None)
+}
+
+/// The policy as the service answers it, changed so, with this warning.
+fn shown(change: impl FnOnce(&mut Policy), warning: Option<&str>) -> arm::policy::Policy {
     let vault = a_vault("holdfast");
-    let model =
+    let mut model =
         Policy { name: "nightly".to_owned(), ..Policy::default_of(vault.id, vault.created_at) };
-    let next_run = "2026-11-23T20:30:00Z".parse().ok();
+    change(&mut model);
+    let adjusts = model.daylight_saving == DaylightSaving::Adjust;
     let facts = arm::policy::Facts {
         subscription: SUBSCRIPTION,
         vault: &vault,
         policy: &model,
         items: 0,
-        next_run,
+        next_run: "2026-11-23T20:30:00Z".parse().ok(),
+        local_time: adjusts.then(|| jiff::civil::time(22, 30, 0, 0)),
+        warning,
     };
     arm::policy::render(facts)
 }
@@ -63,6 +73,71 @@ fn a_few_options_make_a_policy() {
 }
 
 #[test]
+fn what_azure_has_no_word_for_is_sent_only_when_it_is_asked_for() {
+    for options in ["--daily 02:00", "--hourly 4 --at 08:00"] {
+        assert_eq!(created(options)["holdfast"], Value::Null);
+    }
+    let often = created("--every 15 --at 08:00 --keep-days 60 --keep-all-days 14");
+    assert_eq!(often["policyType"], "V2");
+    assert_eq!(often["schedulePolicy"]["hourlySchedule"]["interval"], 0);
+    assert_eq!(often["holdfast"]["intervalInMinutes"], 15);
+    assert_eq!(often["instantRpRetentionRangeInDays"], 14);
+
+    // 02:00 on clocks that are five and a half hours ahead of UTC the whole year.
+    for zone in ["Asia/Kolkata", "asia/calcutta"] {
+        let adjusts =
+            created(&format!("--daily 02:00 --time-zone {zone} --daylight-saving adjust"));
+        assert_eq!(adjusts["holdfast"]["daylightSaving"], "adjust");
+        let sent = adjusts["schedulePolicy"]["scheduleRunTimes"][0].as_str().expect("a time");
+        assert!(sent.ends_with("T20:30:00Z"), "{sent}");
+        assert_eq!(adjusts["retentionPolicy"]["dailySchedule"]["retentionTimes"], json!([sent]));
+    }
+}
+
+#[test]
+fn a_policy_is_shown_on_the_clocks_that_it_follows_and_with_its_warning() {
+    let get = format!("GET {V}{POLICY}?");
+    let show = |policy| {
+        let script = [(VAULTS, list([vault_in("holdfast")])), (get.as_str(), one(policy))];
+        run("holdfast policy show nightly --vault v1", script)
+    };
+    let often = |policy: &mut Policy| {
+        let window_start = policy.schedule.first();
+        policy.schedule = Schedule::Hourly { interval_minutes: 15, window_start, window_hours: 24 };
+        policy.kind = Kind::V2;
+        policy.daylight_saving = DaylightSaving::Adjust;
+        policy.time_zone = "W. Europe Standard Time".to_owned();
+    };
+    prints(
+        show(shown(often, None)),
+        expect![[r#"
+        Name:             nightly
+        Type:             V2
+        Backs up:         every 15 minutes from 22:30 (W. Europe Standard Time) for 24 hours
+        Keeps:            daily 30 days
+        Time zone:        W. Europe Standard Time
+        Daylight saving:  adjust
+        Next run:         2026-11-23 20:30:00Z
+        Items:            0
+    "#]],
+    );
+    prints(
+        show(shown(|_| (), Some("Clocks change."))),
+        expect![[r#"
+        Name:             nightly
+        Type:             V1
+        Backs up:         daily at 20:30
+        Keeps:            daily 30 days
+        Time zone:        UTC
+        Daylight saving:  fixed
+        Next run:         2026-11-23 20:30:00Z
+        Items:            0
+        Warning:          Clocks change.
+    "#]],
+    );
+}
+
+#[test]
 fn a_file_is_sent_as_it_is() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let policy = json!(rendered());
@@ -80,6 +155,12 @@ fn what_is_half_said_is_refused() {
         "--keep-days 30",
         "--weekly Sunday",
         "--hourly 4",
+        "--every 15",
+        "--every 15 --hourly 4 --at 08:00",
+        "--daily 02:00 --keep-all-days 5",
+        "--daily 02:00 --daylight-saving sometimes",
+        "--daily 02:00 --daylight-saving adjust --time-zone Nowhere",
+        "--daily noon --daylight-saving adjust",
         "--daily 02:00 --hourly 4 --at 08:00",
         "--daily 02:00 --file x",
         "--weekly Sunday --at 02:00 --keep-days 3",
