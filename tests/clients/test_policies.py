@@ -170,6 +170,8 @@ def test_a_policy_goes_when_nothing_follows_it(az, arm, vault, of_vault, vm):
 
 REFUSED = {
     "no-days": daily(days=0),
+    "six-days": daily(days=6),
+    "quarter-past": daily(time="2026-01-01T22:15:00Z"),
     "no-such-zone": daily(timeZone="Middle Earth Standard Time"),
     "no-schedule": daily(schedulePolicy=None),
 }
