@@ -65,7 +65,11 @@ fn check(count: u64, length: u64, place: impl Fn(u64) -> u64) {
     // The log's two entries are not in the count that the point keeps.
     assert!(stored - stats.stored_bytes < 2 * KIB, "{stored} against {stats:?}");
     let data: u64 = requests(&calls, Operation::Put, "packs/");
-    assert!(data <= 2 + stats.new_bytes / (7 * MIB), "{data} packs for {} bytes", stats.new_bytes);
+    assert!(
+        data <= 2 + stats.new_bytes / (7 * MIB / 2),
+        "{data} packs for {} bytes",
+        stats.new_bytes
+    );
     let others = requests(&calls, Operation::Put, "") - data;
     assert_eq!(others, 4, "open, index, manifest, commit");
     let got = requests(&calls, Operation::GetRange, "packs/");
@@ -151,7 +155,7 @@ fn packs_come_before_their_index_and_so_on_up_to_the_log() {
     let world = World::new(Arc::clone(&store) as Arc<dyn ObjectStore>, 9);
     let repo = world.init();
     let mut disk = TestDisk::new(64 * MIB);
-    disk.write(0, &noise(1, 40 * MIB as usize));
+    disk.write(0, &noise(1, 20 * MIB as usize));
     store.take();
     full(&repo, 1, &mut disk).expect("a full backup");
     let puts: Vec<_> =
