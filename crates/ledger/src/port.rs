@@ -4,6 +4,7 @@
 //! process or the machine dies in the middle.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use model::host::Host;
 use model::item::{Item, LastBackup};
 use model::job::{Job, JobId, Operation, Status};
@@ -11,6 +12,7 @@ use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
 use model::role::Assignment;
+use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
@@ -290,6 +292,9 @@ pub trait Ledger: Send + Sync {
     fn settle_runs(&self, items: &[Uuid], until: Timestamp) -> Result<(), LedgerError>;
     /// Up to when items' runs have been dealt with; nothing of items of which nothing is known.
     fn settled_runs(&self) -> Result<Vec<(Uuid, Timestamp)>, LedgerError>;
+    /// Since when items' runs count: when `settle_runs` was last told of them. Starting a run does
+    /// not change it.
+    fn runs_count_from(&self) -> Result<Vec<(Uuid, Timestamp)>, LedgerError>;
     /// Replaces a job's record.
     fn update_job(&self, job: &Job) -> Result<(), LedgerError>;
     /// The jobs that match, newest first.
@@ -318,4 +323,10 @@ pub trait Ledger: Send + Sync {
     fn newest_points(&self, items: &[Uuid]) -> Result<Vec<Option<Timestamp>>, LedgerError>;
     /// The point with this id.
     fn point(&self, id: PointId) -> Result<Option<Point>, LedgerError>;
+
+    /// Adds or replaces a vault's sample of its day, and forgets those of days before `keep_from`.
+    /// Does nothing where there is no such vault.
+    fn put_space(&self, sample: &SpaceSample, keep_from: Date) -> Result<(), LedgerError>;
+    /// A vault's samples of this day and later ones, oldest first.
+    fn space(&self, vault: Uuid, from: Date) -> Result<Vec<SpaceSample>, LedgerError>;
 }

@@ -23,6 +23,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use model::host::Host;
 use model::item::{Item, LastBackup};
 use model::job::{Job, JobId};
@@ -30,6 +31,7 @@ use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
 use model::role::Assignment;
+use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
@@ -49,6 +51,7 @@ mod principals;
 mod record;
 mod roles;
 mod settings;
+mod space;
 mod stores;
 mod vaults;
 
@@ -288,11 +291,15 @@ impl Ledger for SqliteLedger {
     }
 
     fn settle_runs(&self, items: &[Uuid], until: Timestamp) -> Result<(), LedgerError> {
-        self.pool.write(|db| items.iter().try_for_each(|item| policies::settle(db, *item, until)))
+        self.pool.write(|db| items.iter().try_for_each(|item| policies::begin(db, *item, until)))
     }
 
     fn settled_runs(&self) -> Result<Vec<(Uuid, Timestamp)>, LedgerError> {
         self.pool.read(policies::settled)
+    }
+
+    fn runs_count_from(&self) -> Result<Vec<(Uuid, Timestamp)>, LedgerError> {
+        self.pool.read(policies::count_from)
     }
 
     fn update_job(&self, job: &Job) -> Result<(), LedgerError> {
@@ -344,6 +351,14 @@ impl Ledger for SqliteLedger {
 
     fn point(&self, id: PointId) -> Result<Option<Point>, LedgerError> {
         self.pool.read(|db| points::get(db, id))
+    }
+
+    fn put_space(&self, sample: &SpaceSample, keep_from: Date) -> Result<(), LedgerError> {
+        self.pool.write(|db| space::put(db, sample, keep_from))
+    }
+
+    fn space(&self, vault: Uuid, from: Date) -> Result<Vec<SpaceSample>, LedgerError> {
+        self.pool.read(|db| space::list(db, vault, from))
     }
 }
 

@@ -318,6 +318,9 @@ fn runs_are_settled_with_their_job_or_without() {
         let refused = ledger.create_run(&job(2, &item), at(30));
         assert!(matches!(refused, Err(LedgerError::ItemBusy { .. })), "{refused:?}");
         assert_eq!(ledger.settled_runs().expect("reads"), [(item.id, at(20))]);
+        assert_eq!(ledger.runs_count_from().expect("reads"), [(item.id, at(10))]);
+        ledger.settle_runs(&[item.id], at(40)).expect("settles");
+        assert_eq!(ledger.runs_count_from().expect("reads"), [(item.id, at(40))]);
     });
 }
 

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod principal;
 pub mod role;
 pub mod seed;
+pub mod space;
 pub mod store;
 pub mod tags;
 pub mod units;

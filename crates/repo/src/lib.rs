@@ -55,6 +55,6 @@ pub use restore::RestoreStats;
 pub use scrub::{ScrubFinding, ScrubReport, scrub};
 pub use source::{FileSource, Sink, SinkStopped, Source, SourceError};
 pub use space::{PointSpace, SpaceReport};
-pub use stats::RepoStats;
+pub use stats::{RepoSize, RepoStats};
 pub use verify::{DamagedObject, LogHead, NotALogHead, VerifyOptions, VerifyReport};
 pub use write::{DiskSpec, DiskStats, NewPoint, PointWriter};

@@ -33,7 +33,36 @@ pub struct RepoStats {
     pub quarantined_bytes: u64,
 }
 
+/// What [`RepoStats`] has that costs nothing to tell. Sizes in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RepoSize {
+    /// Points that exist.
+    pub points: u64,
+    /// Sizes of their disks.
+    pub logical_bytes: u64,
+    /// Sizes of the packs that the indexes know.
+    pub stored_bytes: u64,
+}
+
 impl Repository {
+    /// How large the repository is, without a look at its chunks: for whoever asks often.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub fn size(&self) -> Result<RepoSize, RepoError> {
+        self.shared.refresh()?;
+        let mut size = self.shared.state(|state| RepoSize {
+            points: state.points.len() as u64,
+            logical_bytes: state.points.values().map(|(point, _)| point.counts.logical).sum(),
+            stored_bytes: 0,
+        });
+        self.shared.index(|index| {
+            size.stored_bytes = index.packs().map(|pack| pack.size).sum();
+        });
+        Ok(size)
+    }
+
     /// How much the repository holds, as the log and the indexes tell it.
     ///
     /// # Errors

@@ -231,4 +231,9 @@ fn points_tell_what_they_took() {
     assert_eq!(manifest.disks[0].serial, "serial of vda");
     let stats = repo.stats().expect("stats");
     assert_eq!((stats.points, stats.unique_bytes, stats.open_sessions), (2, 3 * MIB, 0));
+    let size = repo.size().expect("size");
+    assert_eq!(
+        (size.points, size.logical_bytes, size.stored_bytes),
+        (stats.points, stats.logical_bytes, stats.stored_bytes)
+    );
 }

@@ -9,6 +9,7 @@ pub mod access;
 pub mod chain;
 pub mod consistency;
 pub mod disks;
+pub mod health;
 pub mod item_life;
 pub mod job_life;
 pub mod naming;

@@ -84,10 +84,11 @@ pub(super) fn delete(db: &Connection, vault: Uuid, name: &str) -> Result<bool, L
     Ok(run(db, sql, [&vault.to_string(), name])? > 0)
 }
 
-/// Up to when an item's runs have been dealt with.
+/// Up to when an item's runs have been dealt with, and since when they count.
 struct Settled {
     item: Uuid,
     until: Timestamp,
+    since: Timestamp,
 }
 
 impl Stored for Settled {
@@ -95,14 +96,30 @@ impl Stored for Settled {
     const KEY: &'static str = "item";
 
     fn read(record: &Record<'_>) -> Result<Self, LedgerError> {
-        Ok(Self { item: record.uuid("item")?, until: record.time("until")? })
+        Ok(Self {
+            item: record.uuid("item")?,
+            until: record.time("until")?,
+            since: record.time("since")?,
+        })
     }
 }
 
+/// The item's runs count from then on.
+pub(super) fn begin(db: &Connection, item: Uuid, at: Timestamp) -> Result<(), LedgerError> {
+    run(
+        db,
+        "INSERT INTO settled (item, until, since) SELECT id, ?2, ?2 FROM item WHERE id = ?1
+         ON CONFLICT (item) DO UPDATE SET until = excluded.until, since = excluded.since",
+        [item.to_string(), time(at)],
+    )?;
+    Ok(())
+}
+
+/// The item's runs have been dealt with up to then.
 pub(super) fn settle(db: &Connection, item: Uuid, until: Timestamp) -> Result<(), LedgerError> {
     run(
         db,
-        "INSERT INTO settled (item, until) SELECT id, ?2 FROM item WHERE id = ?1
+        "INSERT INTO settled (item, until, since) SELECT id, ?2, ?2 FROM item WHERE id = ?1
          ON CONFLICT (item) DO UPDATE SET until = excluded.until",
         [item.to_string(), time(until)],
     )?;
@@ -112,4 +129,9 @@ pub(super) fn settle(db: &Connection, item: Uuid, until: Timestamp) -> Result<()
 pub(super) fn settled(db: &Connection) -> Result<Vec<(Uuid, Timestamp)>, LedgerError> {
     let rows: Vec<Settled> = all(db, "SELECT * FROM settled", [])?;
     Ok(rows.into_iter().map(|row| (row.item, row.until)).collect())
+}
+
+pub(super) fn count_from(db: &Connection) -> Result<Vec<(Uuid, Timestamp)>, LedgerError> {
+    let rows: Vec<Settled> = all(db, "SELECT * FROM settled", [])?;
+    Ok(rows.into_iter().map(|row| (row.item, row.since)).collect())
 }

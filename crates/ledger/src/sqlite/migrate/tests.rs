@@ -28,7 +28,7 @@ fn an_empty_file_gets_the_newest_schema() {
     assert_eq!(
         tables,
         "deleted_vault host item job point policy principal resource_group role_assignment settled \
-         store tenancy vault"
+         space store tenancy vault"
     );
     up_to_date(&mut db).expect("a second time changes nothing");
 }
