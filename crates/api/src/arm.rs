@@ -28,6 +28,7 @@ pub mod resource;
 pub mod restore;
 pub mod restored;
 pub mod role;
+pub mod status;
 pub mod store;
 pub mod tags;
 pub mod tenancy;

@@ -43,6 +43,8 @@ pub struct Operation {
     errors: Vec<u16>,
     /// `None`: ARM's.
     error: Option<SchemaOf>,
+    /// It answers with plain text, not with JSON.
+    text: bool,
 }
 
 struct Request {
@@ -101,7 +103,15 @@ impl Operation {
             answers: BTreeMap::new(),
             errors: vec![400, 401, 403, 404, 413],
             error: None,
+            text: false,
         }
+    }
+
+    /// An operation that needs a token and is not Azure's: it takes no version, and answers 200
+    /// with plain text.
+    pub fn plain(id: &'static str, path: &'static str, summary: &'static str) -> Self {
+        let operation = Self::new(id, "GET", path, summary).empty(200);
+        Self { query: Vec::new(), text: true, ..operation }
     }
 
     /// An operation that is open to everybody, and that takes no version.
@@ -388,6 +398,9 @@ fn answers(operation: &Operation, schemas: &mut Schemas) -> Value {
                 schemars::json_schema!({ "anyOf": bodies })
             };
             answer = with_body(meaning(*status), &schema);
+        }
+        if operation.text {
+            answer["content"] = json!({ "text/plain": { "schema": { "type": "string" } } });
         }
         if *status == 202 {
             let seconds = json!({ "type": "integer", "minimum": 1 });

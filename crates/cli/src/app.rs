@@ -83,6 +83,7 @@ fn carry_out(
     let reply = match command {
         Command::Serve(args) => return args.run(global, out).map(Outcome::Told),
         Command::Repo(command) => command.run(world.watched),
+        Command::Status(args) => args.run(&service()?),
         Command::Host(command) => command.run(&service()?),
         Command::Group(command) => command.run(&service()?),
         Command::Store(command) => command.run(&service()?),

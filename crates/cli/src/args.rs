@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     az_login, backup_now, group, host, item, job, network, point, policy, principal, repo, restore,
-    role, serve, store, vault, vm,
+    role, serve, status, store, vault, vm,
 };
 
 /// A self-hosted Recovery Services vault for KVM virtual machines.
@@ -50,6 +50,8 @@ pub struct Global {
 pub enum Command {
     /// Run the service
     Serve(serve::Args),
+    /// Show how the installation does: what is protected, late, failed, running and next
+    Status(status::Args),
     /// Hosts: the libvirt connections whose virtual machines can be protected
     #[command(subcommand)]
     Host(host::Command),

@@ -18,6 +18,7 @@ pub mod repo;
 pub mod restore;
 pub mod role;
 pub mod serve;
+pub mod status;
 pub mod store;
 pub mod vault;
 pub mod vm;

@@ -45,6 +45,49 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// How long ago a moment was, or how long it is until then, in its largest unit.
+pub fn distance(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs();
+    let told = match seconds.abs() {
+        0..60 => return "now".to_owned(),
+        s @ 60..3_600 => format!("{} min", s / 60),
+        s @ 3_600..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} d", s / 86_400),
+    };
+    if seconds > 0 { format!("{told} ago") } else { format!("in {told}") }
+}
+
+/// The text without control characters, at most `width` characters long.
+pub fn cut(text: &str, width: usize) -> String {
+    let text = printable(text);
+    if text.chars().count() <= width {
+        return text;
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+/// The text without control characters, broken between words into lines of at most `width`
+/// characters. `first` stands before the first line, as many blanks before the others.
+pub fn wrapped(first: &str, text: &str, width: usize) -> String {
+    let blank = " ".repeat(first.chars().count());
+    let (mut lines, mut line) = (Vec::new(), first.to_owned());
+    let mut is_empty = true;
+    for word in printable(text).split_whitespace() {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut line, blank.clone()));
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    lines.push(line);
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +114,30 @@ mod tests {
         assert_eq!(duration("PT0S"), "0s");
         assert_eq!(duration("PT26H3M"), "26h 03m");
         assert_eq!(duration(""), "-");
+    }
+
+    #[test]
+    fn distances_have_one_unit() {
+        let now = Timestamp::from_second(1_780_000_000).expect("in range");
+        for (seconds, text) in [
+            (0, "now"),
+            (-59, "now"),
+            (60, "1 min ago"),
+            (-3_600, "in 1 h"),
+            (172_799, "47 h ago"),
+            (172_800, "2 d ago"),
+        ] {
+            assert_eq!(distance(now - SignedDuration::from_secs(seconds), now), text);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_or_broken_between_words() {
+        assert_eq!(cut("a-long-name", 11), "a-long-name");
+        assert_eq!(cut("a-long-name", 6), "a-lon…");
+        assert_eq!(wrapped("- ", "one two three", 9), "- one two\n  three");
+        assert_eq!(wrapped("- ", "endless-word x", 6), "- endless-word\n  x");
+        assert_eq!(wrapped("- ", "", 6), "- -");
     }
 
     #[test]

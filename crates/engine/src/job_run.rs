@@ -117,7 +117,9 @@ impl JobRun {
         job.ended_at = Some(job.started_at);
         tracing::error!(job = %job.id, code = fault.code.name(), "{}", fault.message);
         job.error = Some(fault);
-        world.ledger.create_job(&job).or_fault()
+        world.ledger.create_job(&job).or_fault()?;
+        world.tally.count(&job);
+        Ok(())
     }
 
     /// Records a job that was done in no time.
@@ -128,6 +130,7 @@ impl JobRun {
     pub(crate) fn record_done(world: &World, new: NewJob<'_>) -> Result<JobId, Fault> {
         let job = Self::done(world, new);
         world.ledger.create_job(&job).or_fault()?;
+        world.tally.count(&job);
         Ok(job.id)
     }
 
@@ -272,6 +275,7 @@ impl JobRun {
     pub(crate) fn end_with(&mut self, ended: &Job, write: impl Fn() -> Result<(), LedgerError>) {
         self.over = true;
         if write_for_sure(&self.world, ended.id, write) {
+            self.world.tally.count(ended);
             self.world.board.close(ended.id);
         }
     }
@@ -307,6 +311,7 @@ impl Drop for JobRun {
             // The next start finds the job unended and gives it an honest end.
             tracing::error!(job = %ended.id, %error, "the job's end could not be recorded");
         }
+        self.world.tally.count(&ended);
         self.world.board.close(ended.id);
     }
 }

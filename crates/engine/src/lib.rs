@@ -30,9 +30,12 @@ pub mod restore;
 mod retries;
 mod scheduler;
 pub mod seed;
+pub mod status;
 mod stores;
+pub mod tally;
 pub mod tasks;
 mod vaults;
+mod watch;
 mod world;
 
 use std::path::Path;
@@ -55,11 +58,13 @@ pub use ledger::port::{ItemQuery, JobQuery, PointQuery};
 pub use policies::{Following, PolicyRuns};
 pub use repositories::OpenStore;
 pub use restore::{ImageFormat, RestoreForm, RestoreRequest};
+pub use rules::health::Objective;
 pub use rules::item_life::Wish;
 pub use rules::tags::Change as TagsChange;
 pub use rules::vault::{AlertsChange, Change as VaultChange};
 /// The zone of a Windows or an IANA name.
 pub use rules::zone::find as time_zone;
+pub use status::{Health, ItemHealth, VaultHealth};
 pub use stores::NewStore;
 pub use vaults::{NewVault, Strictness, VaultUsage};
 
@@ -70,7 +75,9 @@ use hosts::Hosts;
 use repositories::Repositories;
 use scheduler::Scheduler;
 use seed::SystemSeed;
+use tally::Tally;
 use tasks::{Tasks, Threads};
+use watch::Watch;
 use world::World;
 
 /// Why an engine could not start.
@@ -173,6 +180,8 @@ impl Engine {
             hosts: Hosts::new(ports.connect),
             tenancy_changes: Mutex::default(),
             scheduler: Scheduler::new(),
+            watch: Watch::default(),
+            tally: Tally::default(),
             refreshes: refresh::Refreshes::default(),
             config,
         });
@@ -182,6 +191,7 @@ impl Engine {
         let engine = Arc::new(Self { world, _data_dir: data_dir });
         engine.begin_discovery().map_err(StartError::Recovery)?;
         scheduler::start(&engine.world);
+        watch::start(&engine.world);
         Ok(engine)
     }
 
@@ -201,10 +211,12 @@ impl Engine {
     }
 
     /// Does once, in this thread, what the engine's loops do again and again: looks at every host,
-    /// and starts what is due. For an engine whose [`Tasks`] run no loops.
+    /// starts what is due, and measures what vaults hold. For an engine whose [`Tasks`] run no
+    /// loops.
     pub fn turn(&self) {
         hosts::turn(&self.world);
         scheduler::turn(&self.world);
+        watch::turn(&self.world);
     }
 
     /// Asks every running job to stop. The process may end when they have; one that is killed

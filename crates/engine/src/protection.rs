@@ -166,6 +166,7 @@ impl Engine {
                         vault = %vault.name, vm = after.vm_name, job = %job.id,
                         "{}", operation.azure_name()
                     );
+                    self.world.tally.count(&job);
                     self.world.scheduler.changed();
                     self.give_up_chain(&before, &after);
                     return Ok((after, job.id));

@@ -118,7 +118,9 @@ fn record_point(world: &World, job: Job, committed: Committed) -> Result<(), Fau
     let point = record::to_point(&vault, &item, point, &record, &stats);
     let item = record::after_backup(Item { chain, ..item }, &job);
     tracing::warn!(job = %job.id, point = %point.id, "a committed recovery point was recorded");
-    world.ledger.record_backup(&point, &item, &job).or_fault()
+    world.ledger.record_backup(&point, &item, &job).or_fault()?;
+    world.tally.count(&job);
+    Ok(())
 }
 
 fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
@@ -136,7 +138,9 @@ fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
     job.ended_at = Some(world.clock.now());
     retries::announce(&world.config, &mut job);
     tracing::warn!(job = %job.id, "a job of an earlier run was ended as failed");
-    job_run::write_end(world, &job).or_fault()
+    job_run::write_end(world, &job).or_fault()?;
+    world.tally.count(&job);
+    Ok(())
 }
 
 /// Removes what is left of vaults that were deleted. What cannot be removed now stays noted.

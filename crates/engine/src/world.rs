@@ -14,7 +14,9 @@ use crate::hosts::Hosts;
 use crate::refresh::Refreshes;
 use crate::repositories::Repositories;
 use crate::scheduler::Scheduler;
+use crate::tally::Tally;
 use crate::tasks::Tasks;
+use crate::watch::Watch;
 
 /// The ports, and the state shared by all parts of the engine.
 pub(crate) struct World {
@@ -30,6 +32,8 @@ pub(crate) struct World {
     pub(crate) hosts: Hosts,
     pub(crate) refreshes: Refreshes,
     pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) watch: Watch,
+    pub(crate) tally: Tally,
     /// Held while vaults, resource groups and hosts are made or deleted, so that none of them is
     /// made in one that is being deleted. It guards no value, only that order.
     pub(crate) tenancy_changes: Mutex<()>,

@@ -19,7 +19,7 @@ pub(crate) fn authorise(access: Access, call: &Call, caller: &Caller) -> Result<
         Access::Member(action) => judged(caller, action, &call.path, |caller| {
             if caller.holds_any() { Ok(()) } else { Err(Denied::NoRoleHere) }
         }),
-        Access::Needs(action) => {
+        Access::Needs(action) | Access::Plain(action) => {
             judged(caller, action, scope(call, action), |caller| caller.judge(action, &place()))
         }
         Access::Sees(action) => {

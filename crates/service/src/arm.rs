@@ -21,6 +21,7 @@ pub(crate) mod principals;
 pub(crate) mod resources;
 pub(crate) mod restores;
 pub(crate) mod roles;
+pub(crate) mod status;
 pub(crate) mod stores;
 pub(crate) mod tenancy;
 pub(crate) mod validation;

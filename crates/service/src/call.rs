@@ -188,6 +188,12 @@ impl Reply {
         Self { status, headers: Vec::new(), body }
     }
 
+    /// 200 with this text, of this media type.
+    pub(crate) fn text(media_type: &'static str, text: String) -> Self {
+        let headers = vec![("content-type", media_type.to_owned())];
+        Self { status: StatusCode::OK, headers, body: text.into_bytes() }
+    }
+
     /// 200 without a body: it is done.
     pub(crate) fn done() -> Self {
         Self::empty(StatusCode::OK)

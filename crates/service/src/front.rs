@@ -124,12 +124,14 @@ async fn respond(
     let base = base(&parts, &service.endpoint);
     let (segments, query) = read_url(&parts)?;
     let found = routes::find(&parts.method, &segments);
-    let is_open = matches!(&found, Found::Route(route, _) if route.access.is_open());
+    let is_open = route_of(&found).is_some_and(|route| route.access.is_open());
     let caller = if is_open {
         None
     } else {
         let caller = caller(service, &parts.headers, &base)?;
-        check_version(&query)?;
+        if route_of(&found).is_none_or(|route| route.access.has_version()) {
+            check_version(&query)?;
+        }
         check_subscription(service, &segments)?;
         Some(caller)
     };
@@ -164,6 +166,13 @@ fn run(mut call: Call, route: &'static Route, caller: Option<Caller>) -> Result<
         }
         Reply::fault(&fault)
     })
+}
+
+fn route_of(found: &Found) -> Option<&'static Route> {
+    match found {
+        Found::Route(route, _) => Some(route),
+        Found::OtherMethods(_) | Found::Nothing => None,
+    }
 }
 
 type Url = (Vec<String>, Vec<(String, String)>);

@@ -38,6 +38,7 @@ mod files;
 mod filter;
 mod front;
 mod login;
+mod metrics;
 mod path;
 mod principals;
 mod routes;

@@ -30,6 +30,9 @@ pub(crate) enum Access {
     Member(&'static str),
     /// Whoever may do this on the URL's resource, by Azure's name of the action.
     Needs(&'static str),
+    /// Whoever may do this on the whole installation. The route is not one of Azure's, and takes no
+    /// api-version.
+    Plain(&'static str),
     /// Whoever may do this on anything under the URL's scope. The handler shows only those entries
     /// on which the caller may: see `Call::reach`.
     Sees(&'static str),
@@ -39,6 +42,11 @@ impl Access {
     /// Whether no token is needed.
     pub(crate) const fn is_open(self) -> bool {
         matches!(self, Self::Open | Self::Login)
+    }
+
+    /// Whether the request says by which version of Azure's API it is meant.
+    pub(crate) const fn has_version(self) -> bool {
+        !matches!(self, Self::Open | Self::Login | Self::Plain(_))
     }
 }
 
@@ -150,6 +158,10 @@ const fn token(pattern: &'static str) -> Route {
 
 const fn get(pattern: &'static str, action: &'static str, handler: Handler) -> Route {
     route(Method::GET, pattern, Access::Needs(action), handler)
+}
+
+const fn plain(pattern: &'static str, action: &'static str, handler: Handler) -> Route {
+    route(Method::GET, pattern, Access::Plain(action), handler)
 }
 
 const fn head(pattern: &'static str, action: &'static str, handler: Handler) -> Route {

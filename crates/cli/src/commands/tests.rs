@@ -217,5 +217,6 @@ mod access;
 mod jobs;
 mod listing;
 mod policies;
+mod status;
 mod tenancy;
 mod usage;

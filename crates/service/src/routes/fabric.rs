@@ -1,7 +1,8 @@
 //! What Azure has no noun for: `Holdfast.Fabric`.
 
-use super::{Route, delete, get, list, post, put};
-use crate::arm::{hosts, principals, stores};
+use super::{Route, delete, get, list, plain, post, put};
+use crate::arm::{hosts, principals, status, stores};
+use crate::metrics;
 
 macro_rules! principal {
     ($rest:literal) => {
@@ -13,6 +14,7 @@ macro_rules! principal {
 }
 
 pub(super) const ROUTES: &[Route] = &[
+    plain("/metrics", "Holdfast.Fabric/metrics/read", metrics::get),
     list(subscription!("/providers/Holdfast.Fabric/hosts"), HOST_READ, hosts::list_all),
     put(
         group!("/providers/Holdfast.Fabric/hosts/{host}"),
@@ -32,6 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
         principals::reset_secret,
     ),
     delete(principal!(""), "Holdfast.Fabric/principals/delete", principals::delete),
+    list(subscription!("/providers/Holdfast.Fabric/status"), STATUS_READ, status::get),
     list(subscription!("/providers/Holdfast.Fabric/stores"), STORE_READ, stores::list_all),
     get(group!("/providers/Holdfast.Fabric/stores/{store}"), STORE_READ, stores::get),
     put(
@@ -48,4 +51,5 @@ pub(super) const ROUTES: &[Route] = &[
 
 pub(crate) const HOST_READ: &str = "Holdfast.Fabric/hosts/read";
 const PRINCIPAL_READ: &str = "Holdfast.Fabric/principals/read";
+pub(crate) const STATUS_READ: &str = "Holdfast.Fabric/status/read";
 pub(crate) const STORE_READ: &str = "Holdfast.Fabric/stores/read";

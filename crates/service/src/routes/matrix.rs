@@ -41,7 +41,10 @@ fn table() -> HashMap<String, [bool; 6]> {
 fn action(access: Access) -> Option<&'static str> {
     match access {
         Access::Open | Access::Login | Access::Token => None,
-        Access::Member(action) | Access::Needs(action) | Access::Sees(action) => Some(action),
+        Access::Member(action)
+        | Access::Needs(action)
+        | Access::Plain(action)
+        | Access::Sees(action) => Some(action),
     }
 }
 
@@ -210,7 +213,7 @@ impl Width {
 fn expected(access: Access, held: Width, asked: Width, by_role: bool) -> Verdict {
     let allowed = match access {
         Access::Open | Access::Login | Access::Token | Access::Member(_) => true,
-        Access::Needs(_) => by_role && held <= asked,
+        Access::Needs(_) | Access::Plain(_) => by_role && held <= asked,
         Access::Sees(_) => by_role,
     };
     if allowed { Verdict::Allowed } else { Verdict::Forbidden }

@@ -2,6 +2,7 @@
 
 use api::arm::host::{Host, HostRequest};
 use api::arm::principal::{Principal, PrincipalRequest};
+use api::arm::status::Status;
 use api::arm::store::{Store, StoreRequest};
 use api::openapi::Operation;
 use serde_json::json;
@@ -59,6 +60,19 @@ pub(super) fn operations() -> Vec<Operation> {
             .empty(204)
             .refuses(&[409]),
     ];
+    operations.push(Operation::plain(
+        "Metrics_Get",
+        "/metrics",
+        "Figures for Prometheus, in its text format 0.0.4.",
+    ));
+    operations.push(
+        get(
+            "Status_Get",
+            subscription!("/providers/Holdfast.Fabric/status"),
+            "How the installation does, as far as the caller may see it.",
+        )
+        .gives::<Status>(200),
+    );
     operations.extend(stores());
     operations
 }

@@ -1,0 +1,185 @@
+//! How the installation does: what is protected, what is late, what failed, what runs, what comes
+//! next, and how much room it takes. Computed in one place, for the API, the metrics and the
+//! alerts.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use ledger::port::JobQuery;
+use model::fault::{Code, Fault};
+use model::item::Item;
+use model::job::{Job, Operation, Status};
+use model::space::SpaceSample;
+use model::vault::Vault;
+use rules::health::{self, Objective};
+use rules::schedule::{self, Calendar};
+use uuid::Uuid;
+
+use crate::Engine;
+use crate::faults::OrFault;
+use crate::tally::Counts;
+use crate::world::World;
+
+/// For how long a failed job that is no backup is told. A failed backup is told until its item has
+/// a good one.
+const FAILED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// The most failed jobs of one vault that are told.
+const FAILED_MAX: usize = 100;
+
+/// How all that the asker may see does.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// When it was computed.
+    pub at: Timestamp,
+    /// The vaults, by name.
+    pub vaults: Vec<VaultHealth>,
+    /// The jobs that have not ended, newest first.
+    pub running: Vec<Job>,
+    /// Jobs that failed in the last day and are no backups, newest first within a vault.
+    pub failed: Vec<Job>,
+}
+
+/// How a vault does.
+#[derive(Debug, Clone)]
+pub struct VaultHealth {
+    /// The vault.
+    pub vault: Vault,
+    /// Its items, by the VM's name.
+    pub items: Vec<ItemHealth>,
+    /// How much it held on past days, oldest first.
+    pub space: Vec<SpaceSample>,
+    /// What the operator should know, in sentences.
+    pub warnings: Vec<String>,
+}
+
+/// How an item does.
+#[derive(Debug, Clone)]
+pub struct ItemHealth {
+    /// The item.
+    pub item: Item,
+    /// When its newest recovery point was taken.
+    pub newest: Option<Timestamp>,
+    /// How it does against its policy; none where no policy backs it up.
+    pub objective: Option<Objective>,
+    /// When its policy backs it up next.
+    pub next_run: Option<Timestamp>,
+}
+
+impl ItemHealth {
+    /// When the first run was due whose point is late.
+    pub fn late_since(&self) -> Option<Timestamp> {
+        match self.objective {
+            Some(Objective::Missed { due }) => Some(due),
+            _ => None,
+        }
+    }
+
+    /// When its last backup began, and why it failed; none where it did not, or where the item is
+    /// not backed up any more.
+    pub fn failed(&self) -> Option<(Timestamp, Fault)> {
+        let last = self.item.last_backup.as_ref()?;
+        if self.objective.is_none() || last.status != Status::Failed {
+            return None;
+        }
+        let unknown = || Fault::new(Code::Internal, "The job has no reason on record.");
+        Some((last.at, last.error.clone().unwrap_or_else(unknown)))
+    }
+}
+
+impl VaultHealth {
+    /// When the newest of its recovery points was taken.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.items.iter().filter_map(|item| item.newest).max()
+    }
+
+    /// How much it held when it was last measured.
+    pub fn size(&self) -> Option<&SpaceSample> {
+        self.space.last()
+    }
+
+    /// By how many bytes its store grew in so many days, where that is known.
+    pub fn growth(&self, days: i64) -> Option<i64> {
+        health::growth(&self.space, days)
+    }
+}
+
+impl Health {
+    /// Whether nothing is late and nothing has failed.
+    pub fn is_good(&self) -> bool {
+        let fine = |item: &ItemHealth| item.late_since().is_none() && item.failed().is_none();
+        self.failed.is_empty() && self.vaults.iter().flat_map(|vault| &vault.items).all(fine)
+    }
+}
+
+impl Engine {
+    /// What jobs came to since the service started.
+    pub fn counts(&self) -> Counts {
+        self.world.tally.counts()
+    }
+
+    /// How the vaults do that the asker may see, and what is in them.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn health(&self, sees: &dyn Fn(&Vault) -> bool) -> Result<Health, Fault> {
+        let at = self.world.clock.now();
+        let mut vaults = self.vaults()?;
+        vaults.retain(sees);
+        let mut running = self.jobs(JobQuery { unfinished: true, ..JobQuery::default() })?;
+        running.retain(|job| vaults.iter().any(|vault| vault.id == job.vault));
+        let counted: HashMap<Uuid, Timestamp> =
+            self.world.ledger.runs_count_from().or_fault()?.into_iter().collect();
+        let mut failed = Vec::new();
+        let mut healths = Vec::new();
+        for vault in vaults {
+            failed.extend(failed_jobs(&self.world, &vault, at)?);
+            let warnings = self.vault_warnings(&vault);
+            let items = items_of(&self.world, &vault, &counted, at)?;
+            let from = health::samples_from(at);
+            let space = self.world.ledger.space(vault.id, from).or_fault()?;
+            healths.push(VaultHealth { vault, items, space, warnings });
+        }
+        Ok(Health { at, vaults: healths, running, failed })
+    }
+}
+
+fn failed_jobs(world: &World, vault: &Vault, now: Timestamp) -> Result<Vec<Job>, Fault> {
+    let query = JobQuery {
+        vault: Some(vault.id),
+        status: Some(Status::Failed),
+        from: now.checked_sub(FAILED_FOR).ok(),
+        limit: Some(FAILED_MAX),
+        ..JobQuery::default()
+    };
+    let mut jobs = world.ledger.jobs(query).or_fault()?;
+    jobs.retain(|job| job.operation != Operation::Backup);
+    Ok(jobs)
+}
+
+fn items_of(
+    world: &World,
+    vault: &Vault,
+    counted: &HashMap<Uuid, Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<ItemHealth>, Fault> {
+    let items = world.ledger.items(Some(vault.id)).or_fault()?;
+    let ids: Vec<Uuid> = items.iter().map(|item| item.id).collect();
+    let newest = world.ledger.newest_points(&ids).or_fault()?;
+    let calendars: HashMap<String, Calendar> = world
+        .ledger
+        .policies(vault.id)
+        .or_fault()?
+        .iter()
+        .map(|policy| (policy.name.to_lowercase(), Calendar::of(policy)))
+        .collect();
+    let judge = |(item, newest): (Item, Option<Timestamp>)| {
+        let policy = schedule::policy_of(&item).ok();
+        let calendar = policy.and_then(|name| calendars.get(&name.to_lowercase()));
+        let from = counted.get(&item.id).copied().unwrap_or(item.created_at);
+        let objective = calendar.map(|it| health::objective(it, from, newest, now));
+        let next_run = calendar.and_then(|calendar| calendar.next_after(now));
+        ItemHealth { item, newest, objective, next_run }
+    };
+    Ok(items.into_iter().zip(newest).map(judge).collect())
+}

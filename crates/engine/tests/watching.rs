@@ -1,0 +1,129 @@
+//! What whoever looks after the installation is told. Method as in `schedules.rs`: the clock is set
+//! forward, and the status is asked until it is what is expected.
+
+mod house;
+
+use std::time::Duration;
+
+use engine::{Health, ItemHealth};
+use jiff::Timestamp;
+use model::fault::Code;
+use model::job::Status;
+use model::point::Consistency;
+use model::vault::Vault;
+
+use house::{AtBegin, House};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+fn health(house: &House) -> Health {
+    house.engine.health(&|_| true).expect("read")
+}
+
+/// The only item of the first vault.
+fn item(house: &House) -> ItemHealth {
+    health(house).vaults[0].items[0].clone()
+}
+
+/// The health, once it is as expected.
+#[track_caller]
+fn once(house: &House, is_so: impl Fn(&Health) -> bool) -> Health {
+    for _ in 0..1000 {
+        let health = health(house);
+        if is_so(&health) {
+            return health;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never is as expected: {:#?}", health(house));
+}
+
+fn counts(house: &House) {
+    for _ in 0..1000 {
+        if !house.engine.ledger().runs_count_from().expect("reads").is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the scheduler never saw the item");
+}
+
+#[test]
+fn an_item_without_the_point_of_a_run_is_late_until_it_has_one() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    counts(&house);
+    assert!(health(&house).is_good());
+    assert_eq!(item(&house).next_run, Some(at("2026-11-23T20:30:00Z")));
+
+    house.at_next_begin(AtBegin::Panic);
+    house.set_clock("2026-11-23T20:30:00Z");
+    once(&house, |health| health.vaults[0].items[0].failed().is_some());
+    assert_eq!(item(&house).late_since(), None, "there is still time");
+    house.set_clock("2026-11-24T03:00:00Z");
+    assert_eq!(item(&house).late_since(), Some(at("2026-11-23T20:30:00Z")));
+    assert!(!health(&house).is_good());
+
+    let job = house.backup(&vault);
+    assert_eq!(job.status, Status::Completed, "{:?}", job.error);
+    let item = item(&house);
+    assert_eq!((item.late_since(), item.failed()), (None, None));
+    assert!(item.newest.is_some_and(|newest| newest > at("2026-11-24T03:00:00Z")));
+    assert!(health(&house).is_good());
+}
+
+#[test]
+fn a_failed_backup_is_told_with_its_reason_until_one_succeeds() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    house.at_next_begin(AtBegin::Panic);
+    let job = house.backup(&vault);
+    assert_eq!(job.status, Status::Failed);
+    let (since, fault) = item(&house).failed().expect("told");
+    assert_eq!((since, fault.code), (job.started_at, Code::Internal));
+    house.backup(&vault);
+    assert_eq!(item(&house).failed(), None);
+}
+
+#[test]
+fn nobody_is_told_of_vaults_that_they_may_not_see() {
+    let house = House::with_one_disk();
+    let (seen, _) = house.protected();
+    house.vault("v2", "local");
+    let only = |vault: &Vault| vault.id == seen.id;
+    let health = house.engine.health(&only).expect("read");
+    assert_eq!(health.vaults.len(), 1);
+    let none = house.engine.health(&|_| false).expect("read");
+    assert!(none.vaults.is_empty() && none.running.is_empty() && none.failed.is_empty());
+}
+
+#[test]
+fn a_running_backup_is_told_with_its_progress() {
+    let house = House::with_one_disk();
+    let (vault, item) = house.protected();
+    let (reached, go) = house.hold_next_begin();
+    let job = house.engine.backup_now(&item, None).expect("begun");
+    reached.recv().expect("it begins");
+    let running = health(&house).running;
+    assert_eq!(running.iter().map(|job| job.id).collect::<Vec<_>>(), [job]);
+    go.send(()).expect("it listens");
+    house.ended(&vault, job);
+    assert!(health(&house).running.is_empty());
+}
+
+#[test]
+fn vaults_are_measured_from_the_start_on() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    house.backup(&vault);
+    let point = house.points(&vault).remove(0);
+    assert_eq!(point.consistency, Consistency::FileSystem);
+    house.set_clock("2026-11-23T11:00:00Z");
+    let health = once(&house, |health| health.vaults[0].size().is_some_and(|it| it.points > 0));
+    let size = health.vaults[0].size().expect("measured");
+    assert_eq!((size.points, size.logical_bytes), (1, point.logical_bytes));
+    assert!((1..=point.stored_bytes).contains(&size.stored_bytes), "packs alone: {size:?}");
+    assert_eq!(health.vaults[0].growth(7), None, "nothing is known from then");
+}
