@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod alert;
 pub mod arm;
 pub mod credentials;
 pub mod helper;

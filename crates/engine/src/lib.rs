@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod access;
+mod alerts;
 mod backup;
 mod board;
 pub mod clock;
@@ -51,6 +52,7 @@ use model::principal::Tenancy;
 use model::seed::Seed;
 
 pub use access::{Access, NewAssignment};
+pub use alerts::{Alerting, Notify};
 pub use config::Config;
 pub use data_dir::DataDirError;
 pub use hosts::{Connect, HostStatus};
@@ -58,6 +60,7 @@ pub use ledger::port::{ItemQuery, JobQuery, PointQuery};
 pub use policies::{Following, PolicyRuns};
 pub use repositories::OpenStore;
 pub use restore::{ImageFormat, RestoreForm, RestoreRequest};
+pub use rules::alerts::{Suppression, Window};
 pub use rules::health::Objective;
 pub use rules::item_life::Wish;
 pub use rules::tags::Change as TagsChange;
@@ -108,6 +111,8 @@ pub struct Ports {
     pub open_store: Box<OpenStore>,
     /// Carries out what the engine begins.
     pub tasks: Arc<dyn Tasks>,
+    /// Who is told of alerts.
+    pub alerting: Alerting,
 }
 
 /// Opens the ledger in a file, which is made where there is none.
@@ -129,6 +134,7 @@ impl Ports {
             open_ledger: Box::new(|file| Ok(Arc::new(SqliteLedger::open(file)?))),
             open_store: Box::new(repositories::open_directory),
             tasks: Arc::new(Threads),
+            alerting: Alerting::default(),
         }
     }
 }
@@ -182,6 +188,7 @@ impl Engine {
             scheduler: Scheduler::new(),
             watch: Watch::default(),
             tally: Tally::default(),
+            alerting: ports.alerting,
             refreshes: refresh::Refreshes::default(),
             config,
         });
@@ -192,6 +199,7 @@ impl Engine {
         engine.begin_discovery().map_err(StartError::Recovery)?;
         scheduler::start(&engine.world);
         watch::start(&engine.world);
+        alerts::start(&engine.world);
         Ok(engine)
     }
 
@@ -211,12 +219,13 @@ impl Engine {
     }
 
     /// Does once, in this thread, what the engine's loops do again and again: looks at every host,
-    /// starts what is due, and measures what vaults hold. For an engine whose [`Tasks`] run no
-    /// loops.
+    /// starts what is due, measures what vaults hold, and tells of alerts. For an engine whose
+    /// [`Tasks`] run no loops.
     pub fn turn(&self) {
         hosts::turn(&self.world);
         scheduler::turn(&self.world);
         watch::turn(&self.world);
+        alerts::turn(&self.world);
     }
 
     /// Asks every running job to stop. The process may end when they have; one that is killed

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::faults::OrFault;
 use crate::tally::Counts;
+use crate::vaults;
 use crate::world::World;
 
 /// For how long a failed job that is no backup is told. A failed backup is told until its item has
@@ -123,25 +124,31 @@ impl Engine {
     ///
     /// The ledger failed.
     pub fn health(&self, sees: &dyn Fn(&Vault) -> bool) -> Result<Health, Fault> {
-        let at = self.world.clock.now();
-        let mut vaults = self.vaults()?;
-        vaults.retain(sees);
-        let mut running = self.jobs(JobQuery { unfinished: true, ..JobQuery::default() })?;
-        running.retain(|job| vaults.iter().any(|vault| vault.id == job.vault));
-        let counted: HashMap<Uuid, Timestamp> =
-            self.world.ledger.runs_count_from().or_fault()?.into_iter().collect();
-        let mut failed = Vec::new();
-        let mut healths = Vec::new();
-        for vault in vaults {
-            failed.extend(failed_jobs(&self.world, &vault, at)?);
-            let warnings = self.vault_warnings(&vault);
-            let items = items_of(&self.world, &vault, &counted, at)?;
-            let from = health::samples_from(at);
-            let space = self.world.ledger.space(vault.id, from).or_fault()?;
-            healths.push(VaultHealth { vault, items, space, warnings });
-        }
-        Ok(Health { at, vaults: healths, running, failed })
+        health(&self.world, sees)
     }
+}
+
+pub(crate) fn health(world: &World, sees: &dyn Fn(&Vault) -> bool) -> Result<Health, Fault> {
+    let at = world.clock.now();
+    let mut seen = world.ledger.vaults().or_fault()?;
+    seen.retain(sees);
+    let unended = JobQuery { unfinished: true, ..JobQuery::default() };
+    let mut running = world.ledger.jobs(unended).or_fault()?;
+    running.retain(|job| seen.iter().any(|vault| vault.id == job.vault));
+    // A running job's own word is newer than the ledger's.
+    let running = running.into_iter().map(|job| world.board.job(job.id).unwrap_or(job)).collect();
+    let counted: HashMap<Uuid, Timestamp> =
+        world.ledger.runs_count_from().or_fault()?.into_iter().collect();
+    let mut failed = Vec::new();
+    let mut healths = Vec::new();
+    for vault in seen {
+        failed.extend(failed_jobs(world, &vault, at)?);
+        let warnings = vaults::warnings(&world.config, &vault);
+        let items = items_of(world, &vault, &counted, at)?;
+        let space = world.ledger.space(vault.id, health::samples_from(at)).or_fault()?;
+        healths.push(VaultHealth { vault, items, space, warnings });
+    }
+    Ok(Health { at, vaults: healths, running, failed })
 }
 
 fn failed_jobs(world: &World, vault: &Vault, now: Timestamp) -> Result<Vec<Job>, Fault> {

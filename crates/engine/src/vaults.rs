@@ -14,7 +14,7 @@ use rules::vault::{self, Change, Standing};
 use uuid::Uuid;
 
 use crate::Engine;
-use crate::config::check_region;
+use crate::config::{Config, check_region};
 use crate::faults::OrFault;
 
 mod delete;
@@ -233,24 +233,29 @@ impl Engine {
 
     /// What the operator should know about a vault, in sentences.
     pub fn vault_warnings(&self, vault: &Vault) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if vault.redundancy != Redundancy::LocallyRedundant {
-            warnings.push(format!(
-                "No second copy: this vault is to be {}, but its data is in one store only. Copy \
-                 {} elsewhere yourself, or set LocallyRedundant if one copy is meant.",
-                vault.redundancy.azure_name(),
-                self.world.config.repository_dir(&vault.region, vault.id).display()
-            ));
-        }
-        if vault.settings.public_network_access == PublicNetworkAccess::Disabled {
-            warnings.push(
-                "Public network access is to be Disabled, but the API answers on every network \
-                 that reaches its address: choose another one with --listen."
-                    .to_owned(),
-            );
-        }
-        warnings
+        warnings(&self.world.config, vault)
     }
+}
+
+/// What the operator should know about a vault, in sentences.
+pub(crate) fn warnings(config: &Config, vault: &Vault) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if vault.redundancy != Redundancy::LocallyRedundant {
+        warnings.push(format!(
+            "No second copy: this vault is to be {}, but its data is in one store only. Copy \
+             {} elsewhere yourself, or set LocallyRedundant if one copy is meant.",
+            vault.redundancy.azure_name(),
+            config.repository_dir(&vault.region, vault.id).display()
+        ));
+    }
+    if vault.settings.public_network_access == PublicNetworkAccess::Disabled {
+        warnings.push(
+            "Public network access is to be Disabled, but the API answers on every network \
+             that reaches its address: choose another one with --listen."
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 /// Whether a vault is in the region that a client believes it to be in.

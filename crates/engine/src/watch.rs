@@ -1,5 +1,5 @@
 //! The watch: what is done every minute for whoever looks after the installation. It measures how
-//! much vaults hold, so that growth can be told later.
+//! much vaults hold, so that growth can be told later, and finds what they are to be told of.
 //!
 //! It begins after the service is ready: nobody waits for it. The `Mutex` keeps turns apart.
 
@@ -15,6 +15,7 @@ use model::vault::Vault;
 use rules::health;
 use uuid::Uuid;
 
+use crate::alerts;
 use crate::faults::OrFault;
 use crate::world::World;
 
@@ -47,7 +48,7 @@ pub(crate) fn start(world: &Arc<World>) {
         }
     };
     if let Err(error) = world.tasks.start_loop("watch", Box::new(run)) {
-        tracing::error!(%error, "no thread for the watch: growth is not measured");
+        tracing::error!(%error, "no thread for the watch: growth is not measured, and nothing told");
     }
 }
 
@@ -63,6 +64,9 @@ pub(crate) fn turn(world: &Arc<World>) {
     match world.ledger.vaults() {
         Ok(vaults) => vaults.iter().for_each(|vault| memory.measure(world, vault, now)),
         Err(error) => tracing::warn!(%error, "the vaults could not be listed"),
+    }
+    if let Err(fault) = alerts::look(world) {
+        tracing::warn!(%fault, "it could not be found out what is wrong");
     }
 }
 

@@ -8,6 +8,7 @@ use model::clock::Clock;
 use model::principal::Tenancy;
 use model::seed::Seed;
 
+use crate::alerts::Alerting;
 use crate::board::Board;
 use crate::config::Config;
 use crate::hosts::Hosts;
@@ -34,6 +35,7 @@ pub(crate) struct World {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) watch: Watch,
     pub(crate) tally: Tally,
+    pub(crate) alerting: Alerting,
     /// Held while vaults, resource groups and hosts are made or deleted, so that none of them is
     /// made in one that is being deleted. It guards no value, only that order.
     pub(crate) tenancy_changes: Mutex<()>,

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use model::alert::{Alert, Event, Notice};
 use model::host::Host;
 use model::item::{Item, LastBackup};
 use model::job::{Job, JobId, Operation, Status};
@@ -159,6 +160,19 @@ impl PointQuery {
     pub fn of(item: Uuid) -> Self {
         Self { item, ..Self::default() }
     }
+}
+
+/// A message about an alert that is to reach a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewNotice {
+    /// The alert.
+    pub alert: Uuid,
+    /// What it tells.
+    pub event: Event,
+    /// The name of the target.
+    pub target: String,
+    /// When it may be sent.
+    pub at: Timestamp,
 }
 
 /// Durable records.
@@ -329,4 +343,21 @@ pub trait Ledger: Send + Sync {
     fn put_space(&self, sample: &SpaceSample, keep_from: Date) -> Result<(), LedgerError>;
     /// A vault's samples of this day and later ones, oldest first.
     fn space(&self, vault: Uuid, from: Date) -> Result<Vec<SpaceSample>, LedgerError>;
+
+    /// The alerts that stand, or of whose end somebody is still to be told; oldest first.
+    fn open_alerts(&self) -> Result<Vec<Alert>, LedgerError>;
+    /// Adds or replaces these alerts, adds these notices, and forgets the alerts that were over
+    /// before `forget` and have nothing left to tell. Fails where two alerts of one key stand.
+    fn change_alerts(
+        &self,
+        alerts: &[Alert],
+        notices: &[NewNotice],
+        forget: Timestamp,
+    ) -> Result<(), LedgerError>;
+    /// The notices that no target has taken yet, in the order of their adding.
+    fn notices(&self) -> Result<Vec<Notice>, LedgerError>;
+    /// Notes that a notice was tried so often, and when it is tried again.
+    fn try_notice_again(&self, number: u64, tries: u32, at: Timestamp) -> Result<(), LedgerError>;
+    /// Takes a notice out, if it is there.
+    fn drop_notice(&self, number: u64) -> Result<(), LedgerError>;
 }

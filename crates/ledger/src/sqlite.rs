@@ -24,6 +24,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use model::alert::{Alert, Notice};
 use model::host::Host;
 use model::item::{Item, LastBackup};
 use model::job::{Job, JobId};
@@ -37,8 +38,9 @@ use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
 
-use crate::port::{ItemQuery, JobQuery, Ledger, LedgerError, PointQuery};
+use crate::port::{ItemQuery, JobQuery, Ledger, LedgerError, NewNotice, PointQuery};
 
+mod alerts;
 mod hosts;
 mod items;
 mod jobs;
@@ -359,6 +361,35 @@ impl Ledger for SqliteLedger {
 
     fn space(&self, vault: Uuid, from: Date) -> Result<Vec<SpaceSample>, LedgerError> {
         self.pool.read(|db| space::list(db, vault, from))
+    }
+
+    fn open_alerts(&self) -> Result<Vec<Alert>, LedgerError> {
+        self.pool.read(alerts::open)
+    }
+
+    fn change_alerts(
+        &self,
+        alerts: &[Alert],
+        notices: &[NewNotice],
+        forget: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.pool.write(|db| {
+            alerts.iter().try_for_each(|alert| alerts::put(db, alert))?;
+            notices.iter().try_for_each(|notice| alerts::add_notice(db, notice))?;
+            alerts::forget(db, forget)
+        })
+    }
+
+    fn notices(&self) -> Result<Vec<Notice>, LedgerError> {
+        self.pool.read(alerts::notices)
+    }
+
+    fn try_notice_again(&self, number: u64, tries: u32, at: Timestamp) -> Result<(), LedgerError> {
+        self.pool.write(|db| alerts::try_again(db, number, tries, at))
+    }
+
+    fn drop_notice(&self, number: u64) -> Result<(), LedgerError> {
+        self.pool.write(|db| alerts::drop_notice(db, number))
     }
 }
 

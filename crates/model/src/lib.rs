@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod alert;
 pub mod arm_id;
 pub mod clock;
 pub mod fault;

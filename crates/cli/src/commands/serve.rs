@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{DataDirError, Engine, StartError};
+use engine::{DataDirError, Engine, Ports, StartError};
 use model::fault::{Code, Fault};
 use serde_json::json;
 use service::ServiceError;
@@ -20,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::Global;
 use crate::failure::{Exit, Failure, sentence};
 
+mod alerts;
 mod memory;
 mod settings;
 
@@ -55,7 +56,8 @@ pub struct Args {
     no_local_host: bool,
     /// A file of settings (TOML: listen, scratch, images, restore-roots, local-host,
     /// freeze-seconds, backups-per-host, backups-per-store, start-window-seconds,
-    /// catch-up-window-seconds, retries, retry-minutes, job-history-days); options go before it
+    /// catch-up-window-seconds, retries, retry-minutes, job-history-days, alerts); options go before
+    /// it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -70,7 +72,9 @@ impl Args {
         let signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| not_started(&error))?;
         let data_dir = std::path::absolute(&global.data)
             .map_err(|error| Failure::file("Cannot use the directory", &global.data, &error))?;
-        let engine = Engine::start(settings.engine(&data_dir)).map_err(of_start)?;
+        let config = settings.engine(&data_dir);
+        let ports = Ports { alerting: settings.alerting()?, ..Ports::real(&config) };
+        let engine = Engine::start_with(config, ports).map_err(of_start)?;
         let options = service::Options { listen: settings.listen, data_dir: data_dir.clone() };
         let running = match service::run(engine.clone(), options) {
             Ok(running) => running,

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use engine::{Config, Engine, ImageFormat, NewVault, Ports, RestoreRequest, VaultChange};
+use engine::{Alerting, Config, Engine, ImageFormat, NewVault, Ports, RestoreRequest, VaultChange};
 use fabric::fake::{FakeHost, NewDisk};
 use fabric::{
     Capture, CapturePlan, Domain, FabricError, Host, HostEvent, Network, NewDomain, RecoverScope,
@@ -194,6 +195,11 @@ impl Host for Gated {
     }
 }
 
+thread_local! {
+    /// Who is told of the alerts of the next engine that this thread starts.
+    static ALERTING: RefCell<Alerting> = RefCell::default();
+}
+
 /// An engine, and the hosts that it is connected to.
 pub struct House {
     pub engine: Arc<Engine>,
@@ -214,6 +220,12 @@ impl House {
     /// A new one, with a virtual machine of these disks on its local host, written to.
     pub fn new(disks: &[(&str, DiskFormat)]) -> Self {
         Self::configured(disks, |_| ())
+    }
+
+    /// With one qcow2 disk, and these targets of alerts.
+    pub fn alerting(alerting: Alerting) -> Self {
+        ALERTING.replace(alerting);
+        Self::with_one_disk()
     }
 
     /// As [`House::new`], with an engine that is told more.
@@ -277,6 +289,11 @@ impl House {
         self.dir.path().join("data")
     }
 
+    /// As [`House::restart`], with these targets of alerts.
+    pub fn restart_alerting(self, alerting: Alerting) -> Self {
+        self.restart(|_| drop(ALERTING.replace(alerting)))
+    }
+
     /// Ends the engine, and starts another one on the same directory once `between` has been there.
     pub fn restart(self, between: impl FnOnce(&Path)) -> Self {
         let Self { engine, host, other, seed, clock, configure, dir, .. } = self;
@@ -289,6 +306,11 @@ impl House {
     /// Sets the clock forward to this moment.
     pub fn set_clock(&self, to: &str) {
         self.clock_setter()(to);
+    }
+
+    /// Sets the clock forward by so many seconds.
+    pub fn pass(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
     /// What sets the clock forward, also while no engine runs.
@@ -462,6 +484,7 @@ fn start(
         open_store: Box::new(open_store),
         open_ledger: Box::new(open_ledger),
         tasks: real.tasks,
+        alerting: ALERTING.take(),
     };
     Engine::start_with(config, ports).expect("starts")
 }

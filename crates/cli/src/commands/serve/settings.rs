@@ -6,10 +6,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::Config;
+use engine::{Alerting, Config};
 use serde::Deserialize;
 
 use super::Args;
+use super::alerts::AlertsFile;
 use crate::failure::Failure;
 
 /// Where the service listens unless told otherwise: this machine only.
@@ -56,6 +57,7 @@ pub struct Settings {
     restore_roots: Vec<PathBuf>,
     local_host: bool,
     file: File,
+    config: Option<PathBuf>,
 }
 
 /// A file of settings.
@@ -75,6 +77,7 @@ struct File {
     retries: Option<u32>,
     retry_minutes: Option<u64>,
     job_history_days: Option<u64>,
+    alerts: AlertsFile,
 }
 
 impl Settings {
@@ -95,7 +98,18 @@ impl Settings {
             restore_roots: [args.restore_root.clone(), file.restore_roots.clone()].concat(),
             local_host: !args.no_local_host && file.local_host.unwrap_or(true),
             file,
+            config: args.config.clone(),
         })
+    }
+
+    /// Who is told of alerts.
+    ///
+    /// # Errors
+    ///
+    /// The file says what cannot be used, or names a file that cannot be read.
+    pub fn alerting(&self) -> Result<Alerting, Failure> {
+        let path = self.config.as_deref().unwrap_or(Path::new("-"));
+        self.file.alerts.alerting().map_err(|what| wrong(path, what))
     }
 
     /// What the engine takes of them.
@@ -158,17 +172,19 @@ fn within<T: PartialOrd + Display>(
     }
 }
 
+fn wrong(path: &Path, what: String) -> Failure {
+    Failure::new(
+        "SettingsInvalid",
+        format!("The settings in {} cannot be used: {what}", path.display()),
+        "The file is no TOML, names an unknown setting, or gives it a wrong value.",
+        "Correct the file; `holdfast serve --help` lists the settings.",
+    )
+}
+
 fn read(path: &Path) -> Result<File, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::file("Cannot read the settings", path, &error))?;
-    let wrong = |what: String| {
-        Failure::new(
-            "SettingsInvalid",
-            format!("The settings in {} cannot be used: {what}", path.display()),
-            "The file is no TOML, names an unknown setting, or gives it a wrong value.",
-            "Correct the file; `holdfast serve --help` lists the settings.",
-        )
-    };
+    let wrong = |what: String| wrong(path, what);
     let file: File = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
     file.out_of_range().map_err(wrong)?;
     Ok(file)

@@ -151,7 +151,8 @@ fn the_status_fits_a_screen_of_eighty_columns() {
         Warnings
           new: No second copy: this vault is to be GeoRedundant, but its data is in one
           store only.
-    "#]].assert_eq(&ran.out);
+    "#]]
+    .assert_eq(&ran.out);
 }
 
 #[test]
