@@ -182,11 +182,24 @@ fn conditions(health: &Health) -> Vec<Condition> {
             let title = format!("{} of '{vm}' failed", job.operation.azure_name());
             of_fault(vault, Kind::JobFailed, &job.id.to_string(), vm, title, &fault)
         });
-        for condition in of_items.chain(of_jobs) {
+        for condition in damage(vault).into_iter().chain(of_items).chain(of_jobs) {
             conditions.entry(condition.key.clone()).or_insert(condition);
         }
     }
     conditions.into_values().collect()
+}
+
+/// What the last verification found.
+fn damage(vault: &VaultHealth) -> Option<Condition> {
+    let found = vault.verified.as_ref().filter(|verified| !verified.is_clean())?;
+    let text = format!(
+        "The verification of {:.0} found {} damaged or missing objects; {} recovery points cannot be \
+         restored as a whole.",
+        found.at, found.damaged_objects, found.points_hit
+    );
+    let title = format!("Data of vault '{}' is damaged", vault.vault.name);
+    let damaged = Fault::new(Code::StoreDamaged, text);
+    Some(of_fault(vault, Kind::DamageFound, "", "", title, &damaged))
 }
 
 fn of_item(vault: &VaultHealth, item: &ItemHealth) -> Vec<Condition> {

@@ -52,6 +52,11 @@ pub struct Config {
     pub settle_patience: Duration,
     /// For how long the records of jobs are kept that have ended.
     pub job_history: Duration,
+    /// How often each vault is verified by itself. `None`: never.
+    pub verify_every: Option<Duration>,
+    /// How many percent of a vault's packs a verification reads, chosen at random. 0: structure
+    /// only.
+    pub verify_percent: u8,
     /// Where the disks of restored virtual machines go unless somebody names another directory.
     /// QEMU's user must be able to get there.
     pub image_dir: PathBuf,
@@ -77,6 +82,8 @@ impl Config {
             retry_after: Duration::from_secs(300),
             settle_patience: Duration::from_secs(120),
             job_history: Duration::from_secs(180 * DAY),
+            verify_every: None,
+            verify_percent: 2,
             image_dir: PathBuf::from("/var/lib/libvirt/images"),
             restore_roots: Vec::new(),
         }

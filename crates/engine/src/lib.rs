@@ -36,6 +36,7 @@ mod stores;
 pub mod tally;
 pub mod tasks;
 mod vaults;
+mod verify;
 mod watch;
 mod world;
 
@@ -80,6 +81,7 @@ use scheduler::Scheduler;
 use seed::SystemSeed;
 use tally::Tally;
 use tasks::{Tasks, Threads};
+use verify::Verifier;
 use watch::Watch;
 use world::World;
 
@@ -187,6 +189,7 @@ impl Engine {
             tenancy_changes: Mutex::default(),
             scheduler: Scheduler::new(),
             watch: Watch::default(),
+            verifier: Verifier::default(),
             tally: Tally::default(),
             alerting: ports.alerting,
             refreshes: refresh::Refreshes::default(),

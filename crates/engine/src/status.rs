@@ -11,6 +11,7 @@ use model::item::Item;
 use model::job::{Job, Operation, Status};
 use model::space::SpaceSample;
 use model::vault::Vault;
+use model::verification::Verification;
 use rules::health::{self, Objective};
 use rules::schedule::{self, Calendar};
 use uuid::Uuid;
@@ -49,6 +50,8 @@ pub struct VaultHealth {
     pub items: Vec<ItemHealth>,
     /// How much it held on past days, oldest first.
     pub space: Vec<SpaceSample>,
+    /// When its data was last looked at, and what was found; none where it never was.
+    pub verified: Option<Verification>,
     /// What the operator should know, in sentences.
     pub warnings: Vec<String>,
 }
@@ -105,10 +108,14 @@ impl VaultHealth {
 }
 
 impl Health {
-    /// Whether nothing is late and nothing has failed.
+    /// Whether nothing is late, nothing has failed, and no damage is known.
     pub fn is_good(&self) -> bool {
         let fine = |item: &ItemHealth| item.late_since().is_none() && item.failed().is_none();
-        self.failed.is_empty() && self.vaults.iter().flat_map(|vault| &vault.items).all(fine)
+        let is_whole =
+            |vault: &VaultHealth| vault.verified.as_ref().is_none_or(Verification::is_clean);
+        self.failed.is_empty()
+            && self.vaults.iter().all(is_whole)
+            && self.vaults.iter().flat_map(|vault| &vault.items).all(fine)
     }
 }
 
@@ -139,6 +146,8 @@ pub(crate) fn health(world: &World, sees: &dyn Fn(&Vault) -> bool) -> Result<Hea
     let running = running.into_iter().map(|job| world.board.job(job.id).unwrap_or(job)).collect();
     let counted: HashMap<Uuid, Timestamp> =
         world.ledger.runs_count_from().or_fault()?.into_iter().collect();
+    let mut verified: HashMap<Uuid, Verification> =
+        world.ledger.verifications().or_fault()?.into_iter().map(|it| (it.vault, it)).collect();
     let mut failed = Vec::new();
     let mut healths = Vec::new();
     for vault in seen {
@@ -146,7 +155,8 @@ pub(crate) fn health(world: &World, sees: &dyn Fn(&Vault) -> bool) -> Result<Hea
         let warnings = vaults::warnings(&world.config, &vault);
         let items = items_of(world, &vault, &counted, at)?;
         let space = world.ledger.space(vault.id, health::samples_from(at)).or_fault()?;
-        healths.push(VaultHealth { vault, items, space, warnings });
+        let verified = verified.remove(&vault.id);
+        healths.push(VaultHealth { vault, items, space, verified, warnings });
     }
     Ok(Health { at, vaults: healths, running, failed })
 }

@@ -1,5 +1,6 @@
 //! The watch: what is done every minute for whoever looks after the installation. It measures how
-//! much vaults hold, so that growth can be told later, and finds what they are to be told of.
+//! much vaults hold, so that growth can be told later, begins verifications, and finds what is to
+//! be told.
 //!
 //! It begins after the service is ready: nobody waits for it. The `Mutex` keeps turns apart.
 
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use crate::alerts;
 use crate::faults::OrFault;
+use crate::verify;
 use crate::world::World;
 
 /// How often it is asked whether a look is due.
@@ -64,6 +66,9 @@ pub(crate) fn turn(world: &Arc<World>) {
     match world.ledger.vaults() {
         Ok(vaults) => vaults.iter().for_each(|vault| memory.measure(world, vault, now)),
         Err(error) => tracing::warn!(%error, "the vaults could not be listed"),
+    }
+    if let Err(fault) = verify::look(world, now) {
+        tracing::warn!(%fault, "no verification could be begun");
     }
     if let Err(fault) = alerts::look(world) {
         tracing::warn!(%fault, "it could not be found out what is wrong");

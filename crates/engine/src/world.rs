@@ -17,6 +17,7 @@ use crate::repositories::Repositories;
 use crate::scheduler::Scheduler;
 use crate::tally::Tally;
 use crate::tasks::Tasks;
+use crate::verify::Verifier;
 use crate::watch::Watch;
 
 /// The ports, and the state shared by all parts of the engine.
@@ -34,6 +35,7 @@ pub(crate) struct World {
     pub(crate) refreshes: Refreshes,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) watch: Watch,
+    pub(crate) verifier: Verifier,
     pub(crate) tally: Tally,
     pub(crate) alerting: Alerting,
     /// Held while vaults, resource groups and hosts are made or deleted, so that none of them is

@@ -3,14 +3,17 @@
 
 mod house;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::{Health, ItemHealth};
 use jiff::Timestamp;
+use model::alert::Kind;
 use model::fault::Code;
 use model::job::Status;
 use model::point::Consistency;
 use model::vault::Vault;
+use model::vm::DiskFormat;
 
 use house::{AtBegin, House};
 
@@ -126,4 +129,63 @@ fn vaults_are_measured_from_the_start_on() {
     assert_eq!((size.points, size.logical_bytes), (1, point.logical_bytes));
     assert!((1..=point.stored_bytes).contains(&size.stored_bytes), "packs alone: {size:?}");
     assert_eq!(health.vaults[0].growth(7), None, "nothing is known from then");
+}
+
+#[test]
+fn vaults_are_verified_by_themselves_and_damage_is_told() {
+    let house = House::configured(&[("vda", DiskFormat::Qcow2)], |config| {
+        config.verify_every = Some(Duration::from_secs(7 * 24 * 60 * 60));
+        config.verify_percent = 100;
+    });
+    let (vault, _) = house.protected();
+    house.backup(&vault);
+    assert_eq!(health(&house).vaults[0].verified, None, "it never was");
+    house.set_clock("2026-12-23T10:00:00Z");
+    let clean = once(&house, |health| health.vaults[0].verified.is_some());
+    let found = clean.vaults[0].verified.as_ref().expect("verified");
+    assert_eq!((found.percent, found.damaged_objects, found.points_hit), (100, 0, 0));
+    assert!(found.read_bytes > 0);
+
+    let packs = house.data().join("stores/local").join(vault.id.to_string()).join("packs");
+    let pack = largest(&packs);
+    let mut bytes = std::fs::read(&pack).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&pack, bytes).expect("written");
+    house.set_clock("2027-01-23T10:00:00Z");
+    let damaged = |health: &Health| {
+        health.vaults[0].verified.as_ref().is_some_and(|found| found.damaged_objects > 0)
+    };
+    let hit = once(&house, damaged);
+    assert!(hit.vaults[0].verified.as_ref().is_some_and(|found| found.points_hit > 0));
+    assert!(!hit.is_good());
+    house.set_clock("2027-01-23T10:02:00Z");
+    let kinds = || -> Vec<Kind> {
+        let open = house.engine.ledger().open_alerts().expect("read");
+        open.iter().map(|alert| alert.condition.kind).collect()
+    };
+    for _ in 0..1000 {
+        if kinds().contains(&Kind::DamageFound) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("nobody was told: {:?}", kinds());
+}
+
+/// The largest file below a directory.
+fn largest(dir: &Path) -> PathBuf {
+    let mut found: Vec<(u64, PathBuf)> = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).expect("listed") {
+            let entry = entry.expect("listed");
+            let metadata = entry.metadata().expect("there");
+            match metadata.is_dir() {
+                true => dirs.push(entry.path()),
+                false => found.push((metadata.len(), entry.path())),
+            }
+        }
+    }
+    found.into_iter().max().expect("there is a pack").1
 }

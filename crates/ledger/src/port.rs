@@ -17,6 +17,7 @@ use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
+use model::verification::Verification;
 use uuid::Uuid;
 
 /// Why the ledger could not do what it was asked.
@@ -343,6 +344,12 @@ pub trait Ledger: Send + Sync {
     fn put_space(&self, sample: &SpaceSample, keep_from: Date) -> Result<(), LedgerError>;
     /// A vault's samples of this day and later ones, oldest first.
     fn space(&self, vault: Uuid, from: Date) -> Result<Vec<SpaceSample>, LedgerError>;
+
+    /// Records a vault's verification in place of the one before. Does nothing where there is no
+    /// such vault.
+    fn put_verification(&self, done: &Verification) -> Result<(), LedgerError>;
+    /// The last verifications of vaults, one each; none of vaults that never were verified.
+    fn verifications(&self) -> Result<Vec<Verification>, LedgerError>;
 
     /// The alerts that stand, or of whose end somebody is still to be told; oldest first.
     fn open_alerts(&self) -> Result<Vec<Alert>, LedgerError>;

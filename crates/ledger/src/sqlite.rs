@@ -36,6 +36,7 @@ use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
+use model::verification::Verification;
 use uuid::Uuid;
 
 use crate::port::{ItemQuery, JobQuery, Ledger, LedgerError, NewNotice, PointQuery};
@@ -56,6 +57,7 @@ mod settings;
 mod space;
 mod stores;
 mod vaults;
+mod verifications;
 
 use pool::Pool;
 
@@ -361,6 +363,14 @@ impl Ledger for SqliteLedger {
 
     fn space(&self, vault: Uuid, from: Date) -> Result<Vec<SpaceSample>, LedgerError> {
         self.pool.read(|db| space::list(db, vault, from))
+    }
+
+    fn put_verification(&self, done: &Verification) -> Result<(), LedgerError> {
+        self.pool.write(|db| verifications::put(db, done))
+    }
+
+    fn verifications(&self) -> Result<Vec<Verification>, LedgerError> {
+        self.pool.read(verifications::list)
     }
 
     fn open_alerts(&self) -> Result<Vec<Alert>, LedgerError> {

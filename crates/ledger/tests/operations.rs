@@ -8,6 +8,7 @@ use ledger::port::NewNotice;
 use model::alert::{Alert, Condition, Event, Kind, Told};
 use model::space::SpaceSample;
 use model::vault::DeletedVault;
+use model::verification::Verification;
 use uuid::Uuid;
 
 mod ledgers;
@@ -143,5 +144,25 @@ fn an_end_that_was_not_told_yet_stays_open() {
         let silent = alert(1, "a", Told::Raised, Some(5));
         ledger.change_alerts(&[silent.clone()], &[], at(100)).expect("written");
         assert_eq!(ledger.open_alerts().expect("read"), [silent]);
+    });
+}
+
+#[test]
+fn a_vault_has_one_last_verification_and_takes_it_along() {
+    on_each(|ledger| {
+        ledger.create_vault(&vault(1), &[]).expect("creates");
+        let of = |number, percent| Verification {
+            vault: vault(number).id,
+            at: vault(number).created_at,
+            percent,
+            read_bytes: i64::MAX as u64,
+            damaged_objects: 1,
+            points_hit: 2,
+        };
+        assert_eq!(ledger.verifications().expect("read"), []);
+        for done in [of(1, 5), of(1, 7), of(2, 1)] {
+            ledger.put_verification(&done).expect("written");
+        }
+        assert_eq!(ledger.verifications().expect("read"), [of(1, 7)], "vault 2 is not there");
     });
 }

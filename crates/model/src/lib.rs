@@ -24,4 +24,5 @@ pub mod store;
 pub mod tags;
 pub mod units;
 pub mod vault;
+pub mod verification;
 pub mod vm;

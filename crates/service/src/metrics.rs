@@ -148,6 +148,16 @@ const OF_VAULTS: &[(&str, &str, OfVault)] = &[
     ("holdfast_vault_measured_timestamp_seconds", "When the vault was last measured.", |vault| {
         vault.size().map(|size| seconds(size.measured_at))
     }),
+    (
+        "holdfast_vault_verified_timestamp_seconds",
+        "When the vault was last verified; missing where it never was.",
+        |vault| vault.verified.as_ref().map(|verified| seconds(verified.at)),
+    ),
+    (
+        "holdfast_vault_damaged_objects",
+        "Damaged or missing objects that the last verification found.",
+        |vault| vault.verified.as_ref().map(|verified| verified.damaged_objects as f64),
+    ),
     ("holdfast_vault_warnings", "Warnings that the status shows of the vault.", |vault| {
         Some(vault.warnings.len() as f64)
     }),

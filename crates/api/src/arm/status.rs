@@ -18,7 +18,7 @@ pub type Status = Resource<StatusProperties>;
 pub struct StatusProperties {
     /// When it was computed.
     pub at: String,
-    /// Whether nothing is late and nothing has failed.
+    /// Whether nothing is late, nothing has failed, and no damage is known.
     pub healthy: bool,
     /// Items that a policy backs up.
     pub protected_items: u64,
@@ -66,6 +66,22 @@ pub struct VaultStatus {
     pub newest_point: Option<String>,
     /// How much room it takes; none before it was first measured.
     pub space: Option<SpaceStatus>,
+    /// What its last verification found; none where it never was verified.
+    pub verified: Option<VerifiedStatus>,
+}
+
+/// What the last verification of a vault found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifiedStatus {
+    /// When it began.
+    pub at: String,
+    /// How many percent of the packs were read, beside the whole structure.
+    pub percent: u8,
+    /// Objects that are damaged or missing.
+    pub damaged_objects: u64,
+    /// Recovery points that cannot be restored as a whole because of them.
+    pub points_hit: u64,
 }
 
 /// How much room a vault takes. Sizes in bytes.

@@ -24,7 +24,7 @@ const BAR: usize = 14;
 /// How it is asked.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Exit with 1 where something is late or has failed
+    /// Exit with 1 where something is late, has failed, or is known to be damaged
     #[arg(long)]
     check: bool,
 }
@@ -49,7 +49,7 @@ fn describe(status: &StatusProperties) -> String {
     let now = status.at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
     blocks(&[
         summary(status),
-        vaults(&status.vaults, now),
+        join(&[vaults(&status.vaults, now), verified(&status.vaults, now)]),
         late(status, now),
         failed(status, now),
         listed("Running", &status.running, status.running_jobs, running),
@@ -121,6 +121,30 @@ fn vaults(vaults: &[VaultStatus], now: Timestamp) -> String {
     };
     let rows = vaults.iter().map(row).collect();
     table(&columns, rows, "There is no vault yet: `holdfast vault create` makes one.")
+}
+
+/// When the data of vaults was last looked at, and what was found.
+fn verified(vaults: &[VaultStatus], now: Timestamp) -> String {
+    let tell = |vault: &VaultStatus| {
+        let name = text::cut(&vault.name, NAME);
+        match &vault.verified {
+            None => format!("{name} never"),
+            Some(last) if last.damaged_objects == 0 => {
+                format!("{name} {}", ago(Some(&last.at), now))
+            }
+            Some(last) => format!(
+                "{name} {}: {} damaged, {} hit",
+                ago(Some(&last.at), now),
+                plural(last.damaged_objects, "object"),
+                plural(last.points_hit, "point")
+            ),
+        }
+    };
+    let told: Vec<String> = vaults.iter().take(ENTRIES).map(tell).collect();
+    match told.is_empty() {
+        true => String::new(),
+        false => text::wrapped(" Verified: ", &told.join("; "), WIDTH),
+    }
 }
 
 /// A difference, without decimals: two of them stand in a line.

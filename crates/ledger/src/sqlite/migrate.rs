@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_daylight_saving.sql"),
     include_str!("../../migrations/0009_operations.sql"),
     include_str!("../../migrations/0010_alerts.sql"),
+    include_str!("../../migrations/0011_verification.sql"),
 ];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use api::arm::status::{
     FailedJob, LateItem, NextRun, RunningJob, SpaceStatus, StatusProperties, StatusWarning,
-    VaultStatus, render,
+    VaultStatus, VerifiedStatus, render,
 };
 use api::arm::time;
 use engine::{Health, ItemHealth, VaultHealth};
@@ -16,6 +16,7 @@ use model::item::ProtectionState;
 use model::job::{Job, Operation};
 use model::role::Scope;
 use model::vault::Vault;
+use model::verification::Verification;
 use uuid::Uuid;
 
 use crate::call::{Call, Reply};
@@ -106,6 +107,7 @@ fn of_vault(subscription: &str, health: &VaultHealth) -> VaultStatus {
         failed_items: count(|item| item.failed().is_some()),
         newest_point: health.newest().map(time::moment),
         space: space(health),
+        verified: health.verified.as_ref().map(verified),
     }
 }
 
@@ -119,6 +121,15 @@ fn space(health: &VaultHealth) -> Option<SpaceStatus> {
         growth_7_days_bytes: health.growth(7),
         growth_30_days_bytes: health.growth(30),
     })
+}
+
+fn verified(last: &Verification) -> VerifiedStatus {
+    VerifiedStatus {
+        at: time::moment(last.at),
+        percent: last.percent,
+        damaged_objects: last.damaged_objects,
+        points_hit: last.points_hit,
+    }
 }
 
 fn late(health: &Health) -> Vec<LateItem> {

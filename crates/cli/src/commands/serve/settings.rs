@@ -47,6 +47,15 @@ const RETRY_MINUTES: RangeInclusive<u64> = 1..=60;
 /// For how many days ended jobs are kept.
 const JOB_HISTORY_DAYS: RangeInclusive<u64> = 1..=9999;
 
+/// Every how many days vaults are verified unless told otherwise.
+const VERIFY_DAYS: u64 = 7;
+
+/// Every how many days vaults may be verified; 0 is never.
+const VERIFY_DAYS_ALLOWED: RangeInclusive<u64> = 0..=9999;
+
+/// How much of their data a verification may read.
+const VERIFY_PERCENT: RangeInclusive<u8> = 0..=100;
+
 /// How the service runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -77,6 +86,8 @@ struct File {
     retries: Option<u32>,
     retry_minutes: Option<u64>,
     job_history_days: Option<u64>,
+    verify_days: Option<u64>,
+    verify_percent: Option<u8>,
     alerts: AlertsFile,
 }
 
@@ -143,6 +154,9 @@ impl File {
         config.backups_per_host = self.backups_per_host.unwrap_or(config.backups_per_host);
         config.backups_per_store = self.backups_per_store.unwrap_or(config.backups_per_store);
         config.retries = self.retries.unwrap_or(config.retries);
+        let every = seconds(Some(self.verify_days.unwrap_or(VERIFY_DAYS)), DAY);
+        config.verify_every = every.filter(|every| !every.is_zero());
+        config.verify_percent = self.verify_percent.unwrap_or(config.verify_percent);
     }
 
     /// What is wrong with a number, if one is out of its range.
@@ -154,7 +168,9 @@ impl File {
         within("catch-up-window-seconds", self.catch_up_window_seconds, &CATCH_UP_WINDOW_SECONDS)?;
         within("retries", self.retries, &RETRIES)?;
         within("retry-minutes", self.retry_minutes, &RETRY_MINUTES)?;
-        within("job-history-days", self.job_history_days, &JOB_HISTORY_DAYS)
+        within("job-history-days", self.job_history_days, &JOB_HISTORY_DAYS)?;
+        within("verify-days", self.verify_days, &VERIFY_DAYS_ALLOWED)?;
+        within("verify-percent", self.verify_percent, &VERIFY_PERCENT)
     }
 }
 
@@ -245,6 +261,17 @@ mod tests {
         assert_eq!(config.catch_up_window, Duration::from_secs(600));
         assert_eq!(config.retry_after, Duration::from_secs(900));
         assert_eq!(config.job_history, Duration::from_secs(30 * DAY));
+    }
+
+    #[test]
+    fn vaults_are_verified_unless_that_is_switched_off() {
+        let every = |text| {
+            let settings = gather(text, nothing()).expect("valid");
+            settings.engine(Path::new("/data")).verify_every.map(|every| every.as_secs() / DAY)
+        };
+        assert_eq!(every(None), Some(7));
+        assert_eq!(every(Some("verify-days = 30")), Some(30));
+        assert_eq!(every(Some("verify-days = 0")), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use api::arm::status::{
     FailedJob, LateItem, NextRun, RunningJob, SpaceStatus, StatusProperties, StatusWarning,
-    VaultStatus, render,
+    VaultStatus, VerifiedStatus, render,
 };
 
 use super::*;
@@ -37,6 +37,12 @@ fn a_vault_status(name: &str, space: Option<SpaceStatus>) -> VaultStatus {
         late_items: 7,
         failed_items: 1,
         newest_point: space.as_ref().map(|_| "2026-11-25T12:03:11Z".to_owned()),
+        verified: space.as_ref().map(|_| VerifiedStatus {
+            at: "2026-11-22T12:03:11Z".to_owned(),
+            percent: 2,
+            damaged_objects: 1,
+            points_hit: 12,
+        }),
         space,
     }
 }
