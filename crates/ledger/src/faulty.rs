@@ -1,6 +1,8 @@
 //! Makes a ledger fail as a script says: for tests of everything that can go wrong.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use model::alert::{Alert, Notice};
 use model::host::Host;
 use model::item::{Item, LastBackup};
 use model::job::{Job, JobId};
@@ -8,12 +10,14 @@ use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
 use model::role::Assignment;
+use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
 use model::vault::{DeletedVault, Vault};
+use model::verification::Verification;
 use uuid::Uuid;
 
-use crate::port::{ItemQuery, JobQuery, Ledger, LedgerError, PointQuery};
+use crate::port::{ItemQuery, JobQuery, Ledger, LedgerError, NewNotice, PointQuery};
 
 /// A ledger each of whose calls asks a script first, which is told the call's name: where it says
 /// an error, nothing is done and that is the answer.
@@ -93,6 +97,7 @@ where
         fn create_run(&self, job: &Job, due: Timestamp) -> ();
         fn settle_runs(&self, items: &[Uuid], until: Timestamp) -> ();
         fn settled_runs(&self) -> Vec<(Uuid, Timestamp)>;
+        fn runs_count_from(&self) -> Vec<(Uuid, Timestamp)>;
         fn update_job(&self, job: &Job) -> ();
         fn jobs(&self, query: JobQuery) -> Vec<Job>;
         fn job(&self, id: JobId) -> Option<Job>;
@@ -104,5 +109,16 @@ where
         fn count_points(&self, item: Uuid) -> u64;
         fn newest_points(&self, items: &[Uuid]) -> Vec<Option<Timestamp>>;
         fn point(&self, id: PointId) -> Option<Point>;
+        fn put_space(&self, sample: &SpaceSample, keep_from: Date) -> ();
+        fn space(&self, vault: Uuid, from: Date) -> Vec<SpaceSample>;
+        fn put_verification(&self, done: &Verification) -> ();
+        fn verifications(&self) -> Vec<Verification>;
+        fn open_alerts(&self) -> Vec<Alert>;
+        fn change_alerts(
+            &self, alerts: &[Alert], notices: &[NewNotice], forget: Timestamp
+        ) -> ();
+        fn notices(&self) -> Vec<Notice>;
+        fn try_notice_again(&self, number: u64, tries: u32, at: Timestamp) -> ();
+        fn drop_notice(&self, number: u64) -> ();
     }
 }

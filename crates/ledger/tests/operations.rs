@@ -3,7 +3,6 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
-use ledger::Ledger;
 use ledger::port::NewNotice;
 use model::alert::{Alert, Condition, Event, Kind, Told};
 use model::space::SpaceSample;
