@@ -18,7 +18,7 @@ mod retry;
 pub use cloud::{Cloud, CloudKind, CloudPlace, REQUESTS_MAX};
 pub use count::{Call, Counting, Operation, Totals};
 pub use fault::{Attempt, Faulty, Mishap};
-pub use local::LocalDir;
+pub use local::{Disk, LocalDir, Look, Space, SystemDisk};
 pub use memory::Memory;
 pub use retry::{Patience, Retrying};
 

@@ -8,13 +8,10 @@
 //! A file system can also run out of inodes. Where it has a fixed number of them, empty files are
 //! kept back in the same way.
 
-use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, OFlags, fallocate, statvfs};
-use rustix::io::Errno;
+use super::disk::{Disk, Look, Space};
 
 /// The most that is kept back, in bytes: a collector's largest index, and thousands of log entries.
 const MOST: u64 = 16 * 1024 * 1024;
@@ -56,36 +53,32 @@ pub(super) struct Reserve {
 impl Reserve {
     /// The reserve in the file `path`, whose directory is there, and in the directory `spare`
     /// beside it. Nothing is reserved yet.
-    pub fn new(path: PathBuf, spare: PathBuf) -> Self {
-        let parent = path.parent().and_then(|parent| statvfs(parent).ok());
-        let (whole, inodes) =
-            parent.map_or((0, 0), |fs| (fs.f_blocks.saturating_mul(fs.f_frsize), fs.f_files));
+    pub fn new(disk: &impl Disk, path: PathBuf, spare: PathBuf) -> Self {
+        let Space { bytes, inodes, .. } = space_around(disk, &path);
         let spares = (inodes / PART).clamp(SPARES_LEAST, SPARES_MOST);
         let spares = if inodes == 0 { 0 } else { spares };
-        Self { path, size: (whole / PART).clamp(LEAST, MOST), spare, spares }
+        Self { path, size: (bytes / PART).clamp(LEAST, MOST), spare, spares }
     }
 
     /// Makes the reserve whole; `false` if there is no room for that. On a file system that cannot
     /// reserve room, there is no reserve, and that is fine.
-    pub fn fill(&self) -> bool {
-        self.fill_room() && self.fill_spares()
+    pub fn fill(&self, disk: &impl Disk) -> bool {
+        self.fill_room(disk) && self.fill_spares(disk)
     }
 
-    fn fill_spares(&self) -> bool {
+    fn fill_spares(&self, disk: &impl Disk) -> bool {
         let made = || {
-            let there = match fs::read_dir(&self.spare) {
+            let there = match disk.list(&self.spare) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    DirBuilder::new().mode(0o700).create(&self.spare).map(|()| 0)
+                    disk.make_directory(&self.spare).map(|()| 0)
                 }
-                entries => entries.map(Iterator::count),
+                entries => entries.map(|entries| entries.len()),
             };
             if there? as u64 >= self.spares {
                 return Ok(());
             }
             for number in 0..self.spares {
-                let mut new = OpenOptions::new();
-                new.write(true).create_new(true).mode(0o600);
-                match new.open(self.spare.join(number.to_string())) {
+                match disk.create(&self.spare.join(number.to_string())) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                         return Err(error);
                     }
@@ -98,41 +91,25 @@ impl Reserve {
     }
 
     /// Whether inodes are what there is none of.
-    fn is_out_of_inodes(&self) -> bool {
-        let parent = self.path.parent().and_then(|parent| statvfs(parent).ok());
-        self.spares > 0 && parent.is_some_and(|fs| fs.f_ffree < INODES)
+    fn is_out_of_inodes(&self, disk: &impl Disk) -> bool {
+        let space = space_around(disk, &self.path);
+        self.spares > 0 && space.inodes > 0 && space.free_inodes < INODES
     }
 
     /// Gives up as many empty files as an object takes, down to `floor`.
-    fn give_spares(&self, floor: u64) -> io::Result<bool> {
-        let there: Vec<_> = fs::read_dir(&self.spare)?.collect::<io::Result<_>>()?;
+    fn give_spares(&self, disk: &impl Disk, floor: u64) -> io::Result<bool> {
+        let there = disk.list(&self.spare)?;
         let free = (there.len() as u64).saturating_sub(floor).min(INODES);
-        for entry in there.iter().take(free as usize) {
+        for name in there.iter().take(free as usize) {
             // Somebody else may have taken it.
-            let _ = fs::remove_file(entry.path());
+            let _ = disk.remove_file(&self.spare.join(name));
         }
-        sync(&self.spare)?;
+        disk.sync_directory(&self.spare)?;
         Ok(free > 0)
     }
 
-    fn fill_room(&self) -> bool {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        // Should it be a pipe, nobody waits for its other end.
-        options.custom_flags(OFlags::NONBLOCK.bits() as i32);
-        let file = options.open(&self.path);
-        let filled = file.and_then(|file| {
-            let before = file.metadata()?;
-            if before.len() >= self.size && before.blocks() * 512 >= self.size {
-                return Ok(());
-            }
-            let allocated = fallocate(&file, FallocateFlags::empty(), 0, self.size);
-            if let Err(Errno::NOSPC | Errno::DQUOT) = allocated {
-                // Part of it may have been allocated: the last room there was.
-                file.set_len(before.len())?;
-            }
-            Ok(allocated?)
-        });
+    fn fill_room(&self, disk: &impl Disk) -> bool {
+        let filled = disk.allocate(&self.path, self.size);
         if let Err(error) = &filled {
             tracing::debug!(%error, "no room was reserved in the store");
         }
@@ -140,33 +117,29 @@ impl Reserve {
     }
 
     /// Gives up what an object of `size` bytes needs; `false` if the claim allows no more.
-    pub fn give(&self, claim: Claim, size: u64) -> bool {
+    pub fn give(&self, disk: &impl Disk, claim: Claim, size: u64) -> bool {
         let part = match claim {
             Claim::Nothing => return false,
             Claim::Most => 4,
             Claim::All => u64::MAX,
         };
-        if self.is_out_of_inodes() {
-            return self.give_spares(self.spares / part).unwrap_or(false);
+        if self.is_out_of_inodes(disk) {
+            return self.give_spares(disk, self.spares / part).unwrap_or(false);
         }
         let floor = self.size / part;
-        let give = || {
-            let file = OpenOptions::new().write(true).open(&self.path)?;
-            let length = file.metadata()?.len();
-            if length <= floor {
-                return Ok(false);
+        match disk.look(&self.path) {
+            Ok(Look::File(length)) if length > floor => {
+                let left = length.saturating_sub(size + OVERHEAD).max(floor);
+                disk.cut(&self.path, left).is_ok()
             }
-            file.set_len(length.saturating_sub(size + OVERHEAD).max(floor))?;
-            // Some file systems give blocks back only when the change is durable.
-            file.sync_all()?;
-            Ok::<_, io::Error>(true)
-        };
-        give().unwrap_or(false)
+            _ => false,
+        }
     }
 }
 
-fn sync(directory: &Path) -> io::Result<()> {
-    fs::File::open(directory)?.sync_all()
+/// The file system that a file is on; all zeros if it does not tell.
+fn space_around(disk: &impl Disk, path: &Path) -> Space {
+    path.parent().and_then(|directory| disk.space(directory).ok()).unwrap_or_default()
 }
 
 pub(super) fn is_full(error: &io::Error) -> bool {
