@@ -9,6 +9,8 @@ use format::FormatError;
 use format::keyslot::Kek;
 use model::seed::Seed;
 
+use crate::unnamed;
+
 mod ring;
 mod rotate;
 
@@ -65,18 +67,38 @@ pub fn generate(seed: &dyn Seed) -> Kek {
 ///
 /// There is a file already, or the system refuses.
 pub fn write_key_file(path: &Path, kek: &Kek) -> Result<(), KeyFileError> {
+    write_text(path, &kek.to_key_file())
+}
+
+/// Writes the text of a new key file.
+fn write_text(path: &Path, text: &Secret) -> Result<(), KeyFileError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
     let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let written = file.write_all(kek.to_key_file().as_bytes()).and_then(|()| file.sync_all());
-        if let Err(error) = written {
-            // Half a key opens nothing, and would stand in the way of a whole one.
-            let _ = std::fs::remove_file(path);
-            return Err(error);
+        // Half a key opens nothing, and would stand in the way of a whole one: so the file gets its
+        // name when it is whole.
+        let whole = unnamed::create(directory).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            unnamed::link(&file, path)
+        });
+        match whole {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => write_named(path, text)?,
+            whole => whole?,
         }
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        File::open(directory)?.sync_all()
     };
     write().map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
+}
+
+/// The same on a file system without unnamed files.
+fn write_named(path: &Path, text: &Secret) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    written
 }
 
 /// Reads a key file.
@@ -85,12 +107,19 @@ pub fn write_key_file(path: &Path, kek: &Kek) -> Result<(), KeyFileError> {
 ///
 /// It cannot be read, or is not a key file.
 pub fn read_key_file(path: &Path) -> Result<Kek, KeyFileError> {
+    read_text(path).map(|(kek, _)| kek)
+}
+
+/// Reads a key file: its key, and the text.
+fn read_text(path: &Path) -> Result<(Kek, Secret), KeyFileError> {
     let read = || {
-        let mut text = String::new();
+        let mut text = Secret::default();
         File::open(path)?.take(KEY_FILE_MAX).read_to_string(&mut text)?;
         Ok(text)
     };
     let text = read().map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
-    Kek::from_key_file(&text)
-        .map_err(|source| KeyFileError::NotAKeyFile { path: path.to_owned(), source })
+    match Kek::from_key_file(&text) {
+        Ok(kek) => Ok((kek, text)),
+        Err(source) => Err(KeyFileError::NotAKeyFile { path: path.to_owned(), source }),
+    }
 }

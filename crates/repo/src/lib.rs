@@ -37,6 +37,7 @@ mod source;
 mod space;
 mod state;
 mod stats;
+mod unnamed;
 mod usage;
 mod verify;
 mod write;

@@ -2,7 +2,6 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +9,8 @@ use std::sync::Arc;
 use format::id::hex;
 use format::seal::CacheKey;
 use model::seed::Seed;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+
+use crate::unnamed;
 
 /// The id of a file of the index: random, in every page of it.
 pub(super) type FileId = [u8; 16];
@@ -71,18 +71,13 @@ impl Scratch {
     /// Gives a file of [`Self::create`] a name in the cache directory.
     pub(super) fn link(&self, file: &File, name: &str) -> io::Result<()> {
         let directory = self.directory.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let descriptor = std::os::fd::AsRawFd::as_raw_fd(&file.as_fd());
-        let source = format!("/proc/self/fd/{descriptor}");
-        let target = directory.join(name);
-        rustix::fs::linkat(CWD, source, CWD, &target, AtFlags::SYMLINK_FOLLOW)?;
-        Ok(())
+        unnamed::link(file, &directory.join(name))
     }
 }
 
 fn anonymous(directory: &Path, random: FileId) -> io::Result<File> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(file) => Ok(file.into()),
+    match unnamed::create(directory) {
+        Ok(file) => Ok(file),
         // Not every file system can.
         Err(_) => {
             let path = directory.join(format!("holdfast-{}.tmp", hex(&random)));

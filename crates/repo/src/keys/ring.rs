@@ -134,17 +134,23 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Puts a slot that `key` opens in the place of the one that was opened.
+    /// Puts a slot that `key` opens in the place of the one that was opened. If `key` opens one
+    /// already, that one serves: an earlier attempt was interrupted.
     ///
     /// # Errors
     ///
     /// As for [`Self::add`] and [`Self::remove`]. Until the end, the old key opens too.
     pub fn replace_own(self, key: &Key, cost: &Stretch) -> Result<Self, RepoError> {
-        self.add(key, cost)?;
-        let old = self.opened.slot;
-        let ring = Self::open(self.store, key, self.seed)?;
-        if old != ring.opened.slot {
-            ring.remove(old.strip_prefix(names::KEYS).unwrap_or(&old))?;
+        let open = || Self::open(Arc::clone(&self.store), key, Arc::clone(&self.seed));
+        let ring = match open() {
+            Ok(ring) if ring.opened.slot != self.opened.slot => ring,
+            _ => {
+                self.add(key, cost)?;
+                open()?
+            }
+        };
+        if self.opened.slot != ring.opened.slot {
+            ring.remove(self.own())?;
         }
         Ok(ring)
     }

@@ -3,13 +3,14 @@
 //!
 //! # Steps
 //!
-//! 1. The new key is written beside the file, as `FILE.next`.
+//! 1. The new key is written beside the file, as `FILE.next`, with the id of the old slot.
 //! 2. Its slot is stored, read back and opened.
 //! 3. `FILE.next` is renamed to `FILE`.
 //! 4. The old slot is removed.
 //!
 //! Each is durable before the next. Whatever interrupts them, the key in `FILE` opens. Done again,
-//! they go on with a `FILE.next` that opens, and replace one that does not.
+//! they go on with a `FILE.next` that opens, and replace one that does not; and they remove the
+//! slot that `FILE` names, if it is left.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,9 +21,12 @@ use std::sync::Arc;
 use format::keyslot::{Kek, Key, stretch};
 use model::seed::Seed;
 
-use super::{KeyFileError, KeyRing, generate, read_key_file, write_key_file};
+use super::{KeyFileError, KeyRing, Secret, generate, read_text, write_text};
 use crate::error::RepoError;
 use crate::objects::ObjectStore;
+
+/// Begins the line of a key file that names the slot in whose place its own is. Readers skip it.
+const REPLACES: &str = "# In the place of slot ";
 
 /// Why a key file could not be replaced.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +55,9 @@ pub fn rotate_key_file(
         .map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
     let open =
         |kek: &Kek| KeyRing::open(Arc::clone(store), &Key::File(kek.clone()), Arc::clone(seed));
-    let old = open(&read_key_file(&path)?)?;
+    let (kek, text) = read_text(&path)?;
+    let old = open(&kek)?;
+    finish(&old, &text)?;
     let next = beside(&path);
     let new = match left_over(&next)? {
         Some(kek) if open(&kek).is_ok_and(|ring| ring.own() != old.own()) => kek,
@@ -61,7 +67,9 @@ pub fn rotate_key_file(
                 gone.map_err(|source| KeyFileError::Write { path: next.clone(), source })?;
             }
             let kek = generate(seed.as_ref());
-            write_key_file(&next, &kek)?;
+            let mut text = kek.to_key_file();
+            text.extend([REPLACES, old.own(), "\n"]);
+            write_text(&next, &text)?;
             old.add(&Key::File(kek.clone()), &stretch([0; 16]))?;
             kek
         }
@@ -72,6 +80,18 @@ pub fn rotate_key_file(
     Ok(ring)
 }
 
+/// Removes the slot that an earlier rotation left, which the text of the key file names.
+fn finish(ring: &KeyRing, text: &Secret) -> Result<(), RepoError> {
+    let named = text.lines().find_map(|line| line.strip_prefix(REPLACES));
+    match named.map(|id| ring.remove(id.trim())) {
+        // The slot that opens now is named by nobody but somebody's own hand.
+        None | Some(Err(RepoError::KeySlotNotFound { .. } | RepoError::KeySlotInUse { .. })) => {
+            Ok(())
+        }
+        Some(removed) => removed,
+    }
+}
+
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".next");
@@ -80,8 +100,8 @@ fn beside(path: &Path) -> PathBuf {
 
 /// The key that an interrupted rotation left. What is no key file is not ours to remove.
 fn left_over(next: &Path) -> Result<Option<Kek>, KeyFileError> {
-    match read_key_file(next) {
-        Ok(kek) => Ok(Some(kek)),
+    match read_text(next) {
+        Ok((kek, _)) => Ok(Some(kek)),
         Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             Ok(None)
         }

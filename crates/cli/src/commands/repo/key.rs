@@ -33,8 +33,8 @@ pub enum Command {
     ///
     /// Without --new-key-file the key file that opens the repository is replaced under its own
     /// name, such as a vault's DIR/keys/VAULT.key, so that the service finds the new one at its
-    /// next start. Whatever interrupts that, the key file opens; run it again, and look with
-    /// `key list` whether an old slot is left.
+    /// next start. Whatever interrupts that, the key file opens; run it again, and all slots that
+    /// it has replaced are gone.
     Rotate(Rotate),
 }
 
