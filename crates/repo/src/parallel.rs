@@ -9,10 +9,12 @@ use crate::error::RepoError;
 const WORKERS_MAX: usize = 8;
 
 /// Does `work` for every item, on several threads and in no order, and gives each outcome to `done`
-/// on this one. Stops at the first error of `done`. Holds one outcome per worker at most.
-pub(crate) fn for_each<T: Sync, R: Send>(
+/// on this one. What `tools` makes is each thread's own. Stops at the first error of `done`. Holds
+/// one outcome per worker at most.
+pub(crate) fn for_each<T: Sync, R: Send, U>(
     items: &[T],
-    work: impl Fn(&T) -> R + Sync,
+    tools: impl Fn() -> U + Sync,
+    work: impl Fn(&mut U, &T) -> R + Sync,
     mut done: impl FnMut(&T, R) -> Result<(), RepoError>,
 ) -> Result<(), RepoError> {
     let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
@@ -20,10 +22,11 @@ pub(crate) fn for_each<T: Sync, R: Send>(
     thread::scope(|scope| {
         let (outcomes, results) = crossbeam_channel::bounded(workers);
         for _ in 0..workers.min(items.len()) {
-            let (outcomes, next, work) = (outcomes.clone(), &next, &work);
+            let (outcomes, next, tools, work) = (outcomes.clone(), &next, &tools, &work);
             scope.spawn(move || {
+                let mut tools = tools();
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if outcomes.send((item, work(item))).is_err() {
+                    if outcomes.send((item, work(&mut tools, item))).is_err() {
                         return;
                     }
                 }

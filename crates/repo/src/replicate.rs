@@ -118,7 +118,8 @@ impl Copying<'_> {
                 let (from, to, vault) = (self.from, self.to, self.vault);
                 parallel::for_each(
                     &wanted,
-                    |object| copy_object(from, to, vault, &object.name),
+                    || (),
+                    |(), object| copy_object(from, to, vault, &object.name),
                     |object, copied| {
                         whole &= self.count(object, copied?)?;
                         Ok(())

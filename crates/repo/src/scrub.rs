@@ -116,7 +116,8 @@ fn read_all(
     let mut transfer = Transfer { total, ..Transfer::default() };
     parallel::for_each(
         objects,
-        |object| checked_object(store, &object.name).map(|read| read.map(|(header, _)| header)),
+        || (),
+        |(), object| checked_object(store, &object.name).map(|read| read.map(|(header, _)| header)),
         |object, read| {
             match read? {
                 Checked::Sound(header) => {

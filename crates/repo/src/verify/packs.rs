@@ -1,25 +1,22 @@
 //! Verifies packs: whether they are there, and if asked, every byte of them.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use format::index::IndexedPack;
 use format::pack::Opener;
-use format::{FormatError, PackId, names};
+use format::{FormatError, names};
 
 use super::{Findings, VerifyReport, not_got, told};
 use crate::error::RepoError;
 use crate::index::{KnownPack, Standing};
+use crate::parallel;
 use crate::progress::{Flow, Progress, Transfer};
 use crate::repository::Shared;
 use crate::sound;
 
-/// The most workers; each holds one pack.
-const WORKERS_MAX: usize = 8;
-
 /// What reading one pack found.
+#[derive(Default)]
 struct Checked {
-    pack: PackId,
     /// Why the object is not what it should be, if so.
     reason: Option<String>,
     /// Whether nothing of it can be used.
@@ -77,55 +74,35 @@ impl Shared {
     ) -> Result<(), RepoError> {
         let total = packs.iter().map(|pack| pack.size).sum();
         let mut transfer = Transfer { total, ..Transfer::default() };
-        let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
-        thread::scope(|scope| {
-            let (jobs, todo) = crossbeam_channel::unbounded();
-            let (done, results) = crossbeam_channel::bounded(workers);
-            for pack in packs {
-                jobs.send(*pack).expect("the receiver is below");
-            }
-            drop(jobs);
-            for _ in 0..workers {
-                let (todo, done) = (todo.clone(), done.clone());
-                scope.spawn(move || {
-                    let mut opener = Opener::default();
-                    for pack in todo {
-                        if done.send((pack.size, self.read_pack(pack, &mut opener))).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(done);
-            for (size, checked) in results {
+        parallel::for_each(
+            packs,
+            Opener::default,
+            |opener, pack| self.read_pack(pack, opener),
+            |pack, checked| {
                 let checked = checked?;
-                let name = names::pack(&checked.pack);
                 if let Some(reason) = checked.reason {
-                    let known = packs.iter().find(|pack| pack.id == checked.pack);
-                    let kind = known.expect("it was asked for").kind.pack();
-                    findings.add(kind, &name, &reason);
+                    findings.add(pack.kind.pack(), &names::pack(&pack.id), &reason);
                 }
                 if checked.whole {
-                    findings.packs.insert(checked.pack);
+                    findings.packs.insert(pack.id);
                 }
                 let segments = checked.segments.into_iter();
-                findings.segments.extend(segments.map(|segment| (checked.pack, segment)));
+                findings.segments.extend(segments.map(|segment| (pack.id, segment)));
                 report.packs_read += 1;
-                report.bytes_read += size;
-                transfer.scanned += size;
-                transfer.read += size;
-                if progress.report(transfer) == Flow::Cancel {
-                    return Err(RepoError::Cancelled);
+                report.bytes_read += pack.size;
+                transfer.scanned += pack.size;
+                transfer.read += pack.size;
+                match progress.report(transfer) {
+                    Flow::Continue => Ok(()),
+                    Flow::Cancel => Err(RepoError::Cancelled),
                 }
-            }
-            Ok(())
-        })
+            },
+        )
     }
 
     fn read_pack(&self, known: &KnownPack, opener: &mut Opener) -> Result<Checked, RepoError> {
         let name = names::pack(&known.id);
-        let mut checked =
-            Checked { pack: known.id, reason: None, whole: false, segments: Vec::new() };
+        let mut checked = Checked::default();
         let bytes = match self.store.get(&name) {
             Ok(bytes) => bytes,
             Err(error) => {
