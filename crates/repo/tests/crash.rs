@@ -1,5 +1,6 @@
-//! Whatever store call fails or is the last one: earlier points restore, a new backup works, and
-//! nothing that is listed is broken. "Fail the Nth call, for N = 1 until no call fails."
+//! Whatever store call fails or is the last one: what is done can be done again, points restore, a
+//! new backup works, and nothing that is listed is broken. "Fail the Nth call, for N = 1 until no
+//! call fails", for everything that is done with a repository.
 
 mod support;
 
@@ -8,8 +9,9 @@ use std::time::Duration;
 
 use model::units::{Extent, KIB, MIB};
 use repo::objects::{Attempt, Faulty, Memory, Mishap, ObjectStore, Operation};
-use repo::{CollectOptions, NoProgress, RepoError, Repository, VerifyOptions};
-use support::{TestDisk, VAULT, World, assert_restores, changes, full, kek, noise, point};
+use repo::{CollectOptions, NoProgress, RepoError, VerifyOptions};
+use support::deeds::{Deed, Outcome, Scene};
+use support::{TestDisk, World, assert_restores, changes, full, noise, point};
 
 const NOW: CollectOptions = CollectOptions { grace: Duration::ZERO, dry_run: false };
 
@@ -22,11 +24,23 @@ enum Failure {
     AllAfter(Mishap),
 }
 
-const FAILURES: [Failure; 4] = [
+/// How a call can fail that changes nothing.
+const READS: [Failure; 3] = [
     Failure::Once(Mishap::Fails),
+    Failure::Once(Mishap::TimesOut),
+    Failure::AllAfter(Mishap::Fails),
+];
+
+/// How a put, a replacement or a delete can: before its effect, behind it, and without an answer.
+const WRITES: [Failure; 8] = [
+    Failure::Once(Mishap::Fails),
+    Failure::Once(Mishap::DoneButFails),
+    Failure::Once(Mishap::TimesOut),
+    Failure::Once(Mishap::AnswerLost),
     Failure::Once(Mishap::Full),
     Failure::AllAfter(Mishap::Fails),
     Failure::AllAfter(Mishap::DoneButFails),
+    Failure::AllAfter(Mishap::TimesOut),
 ];
 
 fn script(failure: Failure, at: u64) -> impl Fn(Attempt<'_>) -> Option<Mishap> + Send + Sync {
@@ -35,6 +49,72 @@ fn script(failure: Failure, at: u64) -> impl Fn(Attempt<'_>) -> Option<Mishap> +
         // A dead process does nothing after the call it died in.
         Failure::AllAfter(mishap) if attempt.number == at => Some(mishap),
         Failure::AllAfter(_) => (attempt.number > at).then_some(Mishap::Fails),
+    }
+}
+
+fn store_of(scene: &Scene) -> Arc<Memory> {
+    let store = Arc::new(Memory::new());
+    scene.fill(store.as_ref());
+    store
+}
+
+/// The calls of a run without a fault: whether each changes something.
+fn calls(scene: &Scene) -> Vec<bool> {
+    let attempts = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let script = {
+        let attempts = Arc::clone(&attempts);
+        move |attempt: Attempt<'_>| -> Option<Mishap> {
+            let changes = [Operation::Put, Operation::Replace, Operation::Delete];
+            attempts.lock().expect("no panic").push(changes.contains(&attempt.operation));
+            None
+        }
+    };
+    let store = Arc::new(Faulty::new(store_of(scene), script)) as Arc<dyn ObjectStore>;
+    scene.carry_out(&store, 5).unwrap_or_else(|error| panic!("{:?}: {error}", scene.deed));
+    drop(store);
+    let attempts = attempts.lock().expect("no panic");
+    attempts.clone()
+}
+
+/// Lets the call of this number fail, and looks at what is left; whether there was such a call.
+fn fail(scene: &Scene, failure: Failure, at: u64) -> bool {
+    let case = format!("{:?}: {failure:?} at call {at}", scene.deed);
+    let inner = store_of(scene);
+    let faulty = Arc::new(Faulty::new(Arc::clone(&inner), script(failure, at)));
+    let done = scene.carry_out(&(Arc::clone(&faulty) as Arc<dyn ObjectStore>), 5);
+    let outcome = match done {
+        Ok(()) => Outcome::Done,
+        Err(RepoError::Unsettled { .. }) => Outcome::Unknown,
+        Err(_) => Outcome::Failed,
+    };
+    let sound = Arc::clone(&inner) as Arc<dyn ObjectStore>;
+    scene.check(&sound, outcome).unwrap_or_else(|error| panic!("{case}, {outcome:?}: {error}"));
+    let reached = faulty.attempts() >= at;
+    assert!(reached || outcome == Outcome::Done, "{case}: nothing failed, and yet it did");
+    reached
+}
+
+#[test]
+fn a_failure_at_any_store_call_of_whatever_is_done_harms_nothing() {
+    for deed in Deed::ALL {
+        let scene = deed.scene();
+        let calls = calls(&scene);
+        let mut at = 0;
+        let mut reached = true;
+        // A run may need more calls than another: until none fails.
+        while reached {
+            at += 1;
+            let changes = calls.get(at as usize - 1).is_none_or(|changes| *changes);
+            let failures = if changes { &WRITES[..] } else { &READS[..] };
+            // Calls in the middle are much alike: each gets some of the failures, in turn.
+            let step = if support::long() { 1 } else { failures.len() / 3 + 1 };
+            reached = false;
+            for failure in failures.iter().skip(at as usize % step).step_by(step) {
+                reached |= fail(&scene, *failure, at);
+            }
+        }
+        println!("{deed:?}: {} calls", at - 1);
+        assert!(at > 3, "{deed:?} has {at} calls");
     }
 }
 
@@ -58,94 +138,6 @@ fn prepared() -> Arc<Memory> {
     full(&repo, 1, &mut day(1)).expect("a backup");
     changes(&repo, 2, 1, &mut day(2), &changed(2)).expect("a backup");
     store
-}
-
-/// What a night does; stops at the first failure.
-fn night(repo: &Repository) -> Result<(), RepoError> {
-    changes(repo, 3, 2, &mut day(3), &changed(3))?;
-    full(repo, 4, &mut day(4))?;
-    repo.forget(point(1))?;
-    repo.collect(&NOW)?;
-    repo.collect(&NOW)?;
-    repo.verify(&VerifyOptions { read_data: Some(100), record: true }, &NoProgress)?;
-    Ok(())
-}
-
-/// What must hold after any failure, seen by a new process.
-fn check_after(store: &Arc<Memory>, case: &str) {
-    let world = World::new(Arc::clone(store) as Arc<dyn ObjectStore>, 90);
-    let repo = world.open().unwrap_or_else(|error| panic!("{case}: {error}"));
-    let listed: Vec<u64> =
-        repo.points().expect("points").iter().map(|info| info.id.get()).collect();
-    assert!(listed.contains(&2), "{case}: point 2 is gone, there are {listed:?}");
-    for number in &listed {
-        assert_restores(&repo, *number, &day(*number));
-    }
-    changes(&repo, 50, 2, &mut day(3), &changed(3)).unwrap_or_else(|e| panic!("{case}: {e}"));
-    assert_restores(&repo, 50, &day(3));
-    for session in repo.sessions().expect("sessions") {
-        repo.fence(session.id).expect("it is open");
-    }
-    for _ in 0..2 {
-        repo.collect(&NOW).unwrap_or_else(|error| panic!("{case}: {error}"));
-    }
-    let third = repo.collect(&NOW).expect("collected before");
-    assert_eq!(third.condemned_packs + third.deleted_packs + third.deleted_objects, 0, "{case}");
-    let options = VerifyOptions { read_data: Some(100), record: false };
-    let report = repo.verify(&options, &NoProgress).expect("a verification");
-    assert_eq!(report.damaged, [], "{case}");
-    assert_restores(&repo, 2, &day(2));
-    assert_restores(&repo, 50, &day(3));
-}
-
-#[test]
-fn a_failure_at_any_store_call_of_a_night_harms_no_point() {
-    for (lane, failure) in (0..).zip(FAILURES) {
-        let mut at: u64 = 1;
-        loop {
-            let case = format!("{failure:?} at call {at}");
-            let inner = prepared();
-            let faulty = Arc::new(Faulty::new(Arc::clone(&inner), script(failure, at)));
-            let store = Arc::clone(&faulty) as Arc<dyn ObjectStore>;
-            let world = World::new(store, 2);
-            let done = world.open().and_then(|repo| night(&repo));
-            check_after(&inner, &case);
-            if faulty.attempts() < at {
-                done.unwrap_or_else(|error| panic!("{case}: nothing failed, and yet {error}"));
-                assert!(at > 60, "a night has {at} calls");
-                break;
-            }
-            // Calls in the middle are much alike: after the first ones, each kind of failure tries
-            // others of them.
-            at += if support::long() || at < 16 + lane { 1 } else { 4 };
-        }
-    }
-}
-
-#[test]
-fn an_interrupted_init_can_be_done_again() {
-    for mishap in [Mishap::Fails, Mishap::DoneButFails] {
-        for at in 1..=12 {
-            let inner = Arc::new(Memory::new());
-            let faulty = Faulty::new(Arc::clone(&inner), script(Failure::AllAfter(mishap), at));
-            let world = World::new(Arc::new(faulty), 3);
-            let made = Repository::init(
-                Arc::clone(&world.store),
-                VAULT,
-                &kek(),
-                world.environment.clone(),
-            );
-            let again = World::new(Arc::clone(&inner) as Arc<dyn ObjectStore>, 4);
-            let repo = match again.open() {
-                Ok(repo) => repo,
-                Err(RepoError::NotARepository) => again.init(),
-                Err(error) => panic!("{mishap:?} at {at}: {error}"),
-            };
-            full(&repo, 1, &mut day(1)).expect("a backup");
-            assert_restores(&again.open().expect("a repository"), 1, &day(1));
-            drop(made);
-        }
-    }
 }
 
 #[test]

@@ -124,6 +124,48 @@ fn a_cache_damaged_on_any_page_loses_nothing() {
     }
 }
 
+/// What a power cut leaves of a file that is never synced.
+fn torn(bytes: &[u8], seed: u64) -> [Vec<u8>; 4] {
+    let some = u64::from_le_bytes(noise(seed, 8).try_into().expect("eight bytes"));
+    let cut = some as usize % (bytes.len() + 1);
+    let mut zeros = bytes.to_vec();
+    zeros[cut..].fill(0);
+    [Vec::new(), bytes[..cut].to_vec(), zeros, noise(seed, bytes.len())]
+}
+
+#[test]
+fn a_cache_that_a_power_cut_tore_is_built_anew() {
+    let caches = tempfile::tempdir().unwrap();
+    let (store, disks) = filled(caches.path());
+    let mut newer = disks[disks.len() - 1].clone();
+    newer.write(3 * MIB, &noise(77, 64 * KIB as usize));
+    let whole: Vec<_> =
+        files(caches.path()).into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+    let rounds = if support::long() { 200 } else { 20 };
+    for round in 0..rounds {
+        // Any of the files, or several: no file waits for another.
+        for (number, (bytes, path)) in (0..).zip(&whole) {
+            let seed = round * 100 + number;
+            let torn = torn(bytes, seed);
+            let kind = noise(seed, 1)[0] as usize;
+            match torn.get(kind % 6) {
+                Some(torn) => fs::write(path, torn).unwrap(),
+                _ if kind % 6 == 4 && path.exists() => fs::remove_file(path).unwrap(),
+                _ => fs::write(path, bytes).unwrap(),
+            }
+        }
+        let repo = opened(&store, 1000 + round, caches.path());
+        for number in [1, POINTS / 2, POINTS] {
+            assert_restores(&repo, number, &disks[number as usize - 1]);
+        }
+        let stats = full(&repo, 1000 + round, &mut newer).expect("a store that works");
+        let new = if round == 0 { 64 * KIB } else { 0 };
+        assert!((new..new + 64 * BLOCK).contains(&stats.new_bytes), "{round}: {stats:?}");
+        repo.forget(point(1000 + round)).expect("it is there");
+        assert_restores(&opened(&store, 3000 + round, caches.path()), POINTS, &disks[39]);
+    }
+}
+
 #[test]
 fn a_cache_that_breaks_under_an_open_repository_is_built_anew() {
     let caches = tempfile::tempdir().unwrap();

@@ -1,9 +1,6 @@
 //! Stores that fail, are slow, or answer late: what [`Retrying`] makes of them, and what a whole
 //! repository does on top.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +13,9 @@ use repo::objects::{
     StoreError,
 };
 use repo::{CollectOptions, NoProgress, RepoError, VerifyOptions};
-use support::{TestDisk, World, assert_restores, changes, full, noise, point};
 
 use crate::cases;
+use crate::support::{TestDisk, World, assert_restores, changes, full, noise, point};
 
 /// The usual number of tries, without the pauses.
 const QUICK: Patience =

@@ -3,6 +3,8 @@
 
 mod cases;
 mod faults;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 
@@ -28,6 +30,11 @@ fn a_local_directory_keeps_the_contract() {
         number.set(number.get() + 1);
         LocalDir::open(directories.path().join(format!("{}/store", number.get()))).expect("a store")
     });
+}
+
+#[test]
+fn a_local_directory_on_a_simulated_disk_keeps_the_contract() {
+    check(|| LocalDir::open_on(support::disk::SimDisk::new(), "/store").expect("a store"));
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)]
 
+pub mod deeds;
+pub mod disk;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
