@@ -93,26 +93,30 @@ impl Repository {
         kek: &Kek,
         environment: Environment,
     ) -> Result<Self, RepoError> {
-        Self::init_with(store, vault, &Key::File(kek.clone()), &stretch([0; 16]), environment)
+        Self::init_with(store, vault, &[Key::File(kek.clone())], &stretch([0; 16]), environment)
     }
 
-    /// Makes the repository of `vault` in an empty store, with a new master key that `key` opens.
-    /// `cost` says how a passphrase is stretched; the salt in it is replaced by a random one.
+    /// Makes the repository of `vault` in an empty store, with a new master key that each of `keys`
+    /// opens. `cost` says how a passphrase is stretched; its salt is replaced by a random one.
     ///
-    /// The key slot is written before the configuration, and a repository is there when its
+    /// The key slots are written before the configuration, and a repository is there when its
     /// configuration is: whatever interrupts this, it can be done again. A slot left behind by an
     /// interrupted attempt stays; it opens a key that nothing is sealed with.
     ///
     /// # Errors
     ///
-    /// [`RepoError::AlreadyARepository`], the cost is out of bounds, or the store failed.
+    /// [`RepoError::AlreadyARepository`], there is no key, the cost is out of bounds, or the store
+    /// failed.
     pub fn init_with(
         store: Arc<dyn ObjectStore>,
         vault: Uuid,
-        key: &Key,
+        keys: &[Key],
         cost: &Stretch,
         environment: Environment,
     ) -> Result<Self, RepoError> {
+        if keys.is_empty() {
+            return Err(RepoError::Input { what: "a repository needs a key".to_owned() });
+        }
         match store.size(names::CONFIG) {
             Err(StoreError::NotFound { .. }) => {}
             Ok(_) => return Err(RepoError::AlreadyARepository),
@@ -122,17 +126,19 @@ impl Repository {
         if !store.list(names::LOG)?.is_empty() {
             return Err(RepoError::AlreadyARepository);
         }
-        let (mut master, mut slot, mut salt) = ([0; 32], [0; 16], [0; 16]);
+        let mut master = [0; 32];
         environment.seed.fill(&mut master);
-        environment.seed.fill(&mut slot);
-        environment.seed.fill(&mut salt);
         let master = MasterKey::new(master);
+        for key in keys {
+            let (mut slot, mut salt) = ([0; 16], [0; 16]);
+            environment.seed.fill(&mut slot);
+            environment.seed.fill(&mut salt);
+            let cost = Stretch { salt, ..*cost };
+            let bytes = keyslot::encode_for(*vault.as_bytes(), slot, key, &cost, &master)
+                .map_err(|error| RepoError::input(&error))?;
+            store.put(&names::key_slot(&slot), &bytes)?;
+        }
         let keys = VaultKeys::new(*vault.as_bytes(), &master);
-
-        let cost = Stretch { salt, ..*cost };
-        let bytes = keyslot::encode_for(*vault.as_bytes(), slot, key, &cost, &master)
-            .map_err(|error| RepoError::input(&error))?;
-        store.put(&names::key_slot(&slot), &bytes)?;
         let config = Config { vault: *vault.as_bytes(), created_at: environment.clock.now() };
         match store.put(names::CONFIG, &config.encode(&keys)) {
             Err(StoreError::AlreadyExists { .. }) => return Err(RepoError::AlreadyARepository),

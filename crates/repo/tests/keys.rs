@@ -176,7 +176,8 @@ fn a_repository_may_begin_with_any_key() {
         let world = World::new(Arc::new(Memory::new()), 200 + number as u64);
         let environment = world.environment.clone();
         let store = Arc::clone(&world.store);
-        let made = Repository::init_with(store, support::VAULT, &key, &CHEAP, environment);
+        let keys = [key.clone()];
+        let made = Repository::init_with(store, support::VAULT, &keys, &CHEAP, environment);
         let mut disk = TestDisk::new(MIB);
         disk.write(0, &noise(1, 100_000));
         full(&made.expect("an empty store"), 1, &mut disk).expect("a backup");

@@ -4,11 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use engine::seed::SystemSeed;
 use model::seed::new_uuid;
-use repo::keys::{Key, KeyRing, generate, write_key_file};
+use repo::keys::{Key, generate, write_key_file};
 use repo::{RepoError, Repository};
 use serde_json::json;
 
@@ -95,8 +94,9 @@ impl Init {
         let first = self.first()?;
         let store = self.place.store()?;
         let vault = new_uuid(&SystemSeed);
-        let made =
-            Repository::init_with(Arc::clone(&store), vault, &first.key, &cost(), environment());
+        // Whatever interrupts this, there is a repository that all of them open, or none.
+        let keys: Vec<Key> = std::iter::once(&first.key).chain(recovery).cloned().collect();
+        let made = Repository::init_with(store, vault, &keys, &cost(), environment());
         if let (true, Some(path), Err(RepoError::AlreadyARepository)) =
             (first.is_new, &first.file, &made)
         {
@@ -104,10 +104,6 @@ impl Init {
             let _ = std::fs::remove_file(path);
         }
         let vault = made.or_failure()?.vault().to_string();
-        if let Some(key) = recovery {
-            let ring = KeyRing::open(store, &first.key, Arc::new(SystemSeed)).or_failure()?;
-            ring.add(key, &cost()).or_failure()?;
-        }
         Ok((first, vault))
     }
 
