@@ -182,8 +182,9 @@ impl Deed {
         Ok(())
     }
 
-    /// Damages objects; which, and what is there then. Nothing for one that is deleted.
-    fn damage(self, store: &Memory) -> Vec<(String, Vec<u8>)> {
+    /// Damages objects; which, and what is there then. Nothing for one that is deleted. Of the pack
+    /// that is to be repaired, the log knows already.
+    fn damage(self, store: &Arc<Memory>) -> Vec<(String, Vec<u8>)> {
         let flip = |name: String| {
             let mut bytes = store.get(&name).expect("it is there");
             let place = bytes.len() / 2;
@@ -193,17 +194,20 @@ impl Deed {
         };
         let packs = store.list(object_names::PACKS).expect("a list");
         let largest = packs.into_iter().max_by_key(|pack| pack.size).expect("a pack").name;
+        let pack = flip(largest);
         if self == Self::Verify {
-            return vec![flip(largest)];
+            return vec![pack];
         }
-        let first = |prefix| names(store, prefix).remove(0);
+        let repo = World::new(Arc::clone(store) as Store, 3).open().expect("it opens");
+        repo.verify(&everything(true), &NoProgress).expect("damage is not an error");
+        let first = |prefix| names(store.as_ref(), prefix).remove(0);
         store.delete(&first(object_names::INDEXES)).expect("it is there");
         vec![
             flip(object_names::CONFIG.to_owned()),
             flip(first(object_names::KEYS)),
             flip(object_names::log_entry(2)),
             flip(first(object_names::MANIFESTS)),
-            flip(largest),
+            pack,
         ]
     }
 
@@ -332,6 +336,13 @@ impl Scene {
             return self.check_verified(store);
         }
         self.check_keys(store)?;
+        if deed == Deed::Repair {
+            // What is whole is relied on again.
+            let repo = self.opened(store, 72).map_err(told)?;
+            let stats = full(&repo, 1000, &mut content(1)).map_err(told)?;
+            ensure(stats.new_bytes == 0, || format!("stored again: {stats:?}"))?;
+            repo.forget(point(1000)).map_err(told)?;
+        }
         let kept = self.damaged.iter().all(|(_, bytes)| {
             let aside = names(store.as_ref(), object_names::QUARANTINE);
             aside.iter().any(|name| store.get(name).is_ok_and(|kept| kept == *bytes))
