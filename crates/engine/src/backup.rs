@@ -219,15 +219,20 @@ impl Backup {
         run.begin_task(TRANSFER_TO_VAULT)?;
         let stats = match transfer::to_vault(self, run, &repository, &snapshot, &record) {
             Ok(stats) => stats,
-            Err(stop) => return Err(snapshot.discard(stop)),
+            Err(stop) => {
+                self.world.unsure.note(self.vault.id);
+                return Err(snapshot.discard(stop));
+            }
         };
 
         run.begin_task(VALIDATE_BACKUP).or_else(ignore_cancel)?;
         if let Err(fault) = transfer::validate(&repository, self.point) {
             // What cannot be read back is no recovery point, and must not be built upon.
-            let forgotten = repository.forget(self.point).or_fault();
+            if let Err(error) = repository.forget(self.point) {
+                tracing::warn!(point = %self.point, %error, "not forgotten yet");
+                self.world.unsure.note(self.vault.id);
+            }
             snapshot.discard(Stop::Cancelled);
-            forgotten?;
             return Err(fault.into());
         }
         let point = record::to_point(&self.vault, &self.item, self.point, &record, &stats);

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::fault::{Code, Fault};
 use model::job::{Job, JobId, Operation, Status};
+use model::point::PointId;
 use rules::job_life::{self, NoCancel};
 use uuid::Uuid;
 
@@ -69,6 +70,12 @@ impl Board {
     pub(crate) fn has_backup_of(&self, item: Uuid) -> bool {
         let is_it = |job: &Job| job.item == item && job.operation == Operation::Backup;
         self.with(|board| board.values().any(|posted| is_it(&posted.job)))
+    }
+
+    /// Whether a backup runs that makes this point.
+    pub(crate) fn is_making(&self, point: PointId) -> bool {
+        let makes = |job: &Job| job.operation == Operation::Backup && job.point == Some(point);
+        self.with(|board| board.values().any(|posted| makes(&posted.job)))
     }
 
     /// Whether no job runs.

@@ -23,6 +23,7 @@ mod jobs;
 mod networks;
 mod policies;
 mod protection;
+mod reconcile;
 mod record;
 mod recover;
 mod refresh;
@@ -193,6 +194,7 @@ impl Engine {
             tally: Tally::default(),
             alerting: ports.alerting,
             refreshes: refresh::Refreshes::default(),
+            unsure: reconcile::Unsure::default(),
             config,
         });
         recover::deleted_vaults(&world).map_err(StartError::Recovery)?;
@@ -203,6 +205,7 @@ impl Engine {
         scheduler::start(&engine.world);
         watch::start(&engine.world);
         alerts::start(&engine.world);
+        reconcile::start(&engine.world);
         Ok(engine)
     }
 
@@ -222,11 +225,12 @@ impl Engine {
     }
 
     /// Does once, in this thread, what the engine's loops do again and again: looks at every host,
-    /// starts what is due, measures what vaults hold, and tells of alerts. For an engine whose
-    /// [`Tasks`] run no loops.
+    /// starts what is due, sees to points of which it is open whether they exist, measures what
+    /// vaults hold, and tells of alerts. For an engine whose [`Tasks`] run no loops.
     pub fn turn(&self) {
         hosts::turn(&self.world);
         scheduler::turn(&self.world);
+        reconcile::turn(&self.world);
         watch::turn(&self.world);
         alerts::turn(&self.world);
     }

@@ -24,7 +24,6 @@ use uuid::Uuid;
 use crate::backup::transfer;
 use crate::faults::OrFault;
 use crate::hosts::Connected;
-use crate::repositories::Repositories;
 use crate::world::World;
 use crate::{job_run, record, restore, retries, vaults};
 
@@ -100,6 +99,12 @@ fn committed(world: &World, job: &Job, point: PointId) -> Option<Committed> {
     let repository = world.repositories.of(&vault).ok()?;
     let manifest = repository.manifest(point).ok()?;
     if let Err(fault) = transfer::validate(&repository, point) {
+        if fault.code != Code::StoreDamaged {
+            // It may well be whole: whoever asks the store when it answers will know.
+            tracing::warn!(job = %job.id, %point, "not read yet: {}", fault.message);
+            world.unsure.note(vault.id);
+            return None;
+        }
         // As in a running job: what cannot be read back is no recovery point.
         tracing::error!(job = %job.id, %point, "not readable, forgotten: {}", fault.message);
         if let Err(error) = repository.forget(point) {
@@ -154,10 +159,12 @@ pub(crate) fn deleted_vaults(world: &World) -> Result<(), Fault> {
 /// Brings every vault's repository in order. Ends the sessions of earlier runs, and records points
 /// that the ledger does not know: of jobs whose end was written while the repository could not be
 /// read, or of a ledger that was put back from a copy. Points of nobody's items stay as they are.
+/// A repository that cannot be read now is tried again while the service runs.
 pub(crate) fn repositories(world: &World) -> Result<(), Fault> {
     for vault in world.ledger.vaults().or_fault()? {
         if let Err(fault) = repository(world, &vault) {
             tracing::error!(vault = %vault.name, code = fault.code.name(), "{}", fault.message);
+            world.unsure.note(vault.id);
         }
     }
     Ok(())
@@ -169,7 +176,7 @@ fn repository(world: &World, vault: &Vault) -> Result<(), Fault> {
         return Ok(());
     }
     let repository = world.repositories.of(vault)?;
-    Repositories::end_earlier_sessions(&repository).or_fault()?;
+    world.repositories.end_earlier_sessions(&repository).or_fault()?;
     for info in repository.points().or_fault()? {
         if world.ledger.point(info.id).or_fault()?.is_none() {
             adopt_or_say(world, vault, &items, &repository, info.id);
@@ -178,7 +185,7 @@ fn repository(world: &World, vault: &Vault) -> Result<(), Fault> {
     Ok(())
 }
 
-/// As [`adopt`]; what cannot be recorded now may be at the next start.
+/// As [`adopt`]; what cannot be recorded now is tried again later.
 fn adopt_or_say(
     world: &World,
     vault: &Vault,
@@ -188,11 +195,12 @@ fn adopt_or_say(
 ) {
     if let Err(fault) = adopt(world, vault, items, repository, point) {
         tracing::error!(%point, code = fault.code.name(), "not recorded: {}", fault.message);
+        world.unsure.note(vault.id);
     }
 }
 
 /// Records a point that the ledger does not know, if it is one of these items' and can be read.
-fn adopt(
+pub(crate) fn adopt(
     world: &World,
     vault: &Vault,
     items: &[Item],

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::faults::{self, OrFault};
 
 /// How sessions of this service are called in a repository's log. The data directory is locked, so
-/// at start every such session is an earlier run's, and over.
+/// every such session that is not this run's own is an earlier run's, and over.
 const ACTOR: &str = "holdfast serve";
 
 /// Opens the object store in a directory, which is made where there is none.
@@ -39,6 +39,8 @@ pub(crate) struct Repositories {
     clock: Arc<dyn Clock>,
     seed: Arc<dyn Seed>,
     open_store: Box<OpenStore>,
+    /// How this run's sessions are called.
+    actor: String,
     open: Mutex<HashMap<Uuid, Repository>>,
 }
 
@@ -49,14 +51,19 @@ impl Repositories {
         seed: Arc<dyn Seed>,
         open_store: Box<OpenStore>,
     ) -> Self {
-        Self { config: config.clone(), clock, seed, open_store, open: Mutex::default() }
+        // Numbers of processes come again.
+        let mut run = [0; 8];
+        seed.fill(&mut run);
+        let (process, run) = (std::process::id(), u64::from_le_bytes(run));
+        let actor = format!("{ACTOR}, process {process}, run {run:016x}");
+        Self { config: config.clone(), clock, seed, open_store, actor, open: Mutex::default() }
     }
 
     fn environment(&self) -> Environment {
         Environment {
             seed: Arc::clone(&self.seed),
             clock: Arc::clone(&self.clock),
-            actor: format!("{ACTOR}, process {}", std::process::id()),
+            actor: self.actor.clone(),
             caches: Some(self.config.caches_dir()),
         }
     }
@@ -141,11 +148,10 @@ impl Repositories {
         }
     }
 
-    /// Declares the writers of earlier runs dead, so that what they had begun can be collected. To
-    /// be called before the first job.
-    pub(crate) fn end_earlier_sessions(repository: &Repository) -> Result<(), RepoError> {
+    /// Declares the writers of earlier runs dead, so that what they had begun can be collected.
+    pub(crate) fn end_earlier_sessions(&self, repository: &Repository) -> Result<(), RepoError> {
         for session in repository.sessions()? {
-            if session.actor.starts_with(ACTOR) {
+            if session.actor.starts_with(ACTOR) && session.actor != self.actor {
                 tracing::warn!(session = %session.id, "an earlier run's session was ended");
                 repository.fence(session.id)?;
             }

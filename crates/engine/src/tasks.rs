@@ -8,8 +8,11 @@
 //! out. So a new loop has a line there, and asks the clock what is due, not how long it waited.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+use crate::world::World;
 
 /// Work that somebody else carries out.
 pub type Work = Box<dyn FnOnce() + Send>;
@@ -50,5 +53,27 @@ impl Tasks for Threads {
 
     fn pause(&self, time: Duration) {
         thread::sleep(time);
+    }
+}
+
+/// Calls `turn` now and then every `pause`, in a loop that ends with the engine. For what must be
+/// done again and again and waits for nothing else. `turn` itself asks the clock what is due, and
+/// has its line in [`Engine::turn`](crate::Engine::turn).
+pub(crate) fn every(world: &Arc<World>, name: &str, pause: Duration, turn: fn(&Arc<World>)) {
+    let (weak, tasks) = (Arc::downgrade(world), Arc::clone(&world.tasks));
+    let work = move || {
+        loop {
+            {
+                let Some(world) = weak.upgrade() else { return };
+                if world.board.is_stopping() {
+                    return;
+                }
+                turn(&world);
+            }
+            tasks.pause(pause);
+        }
+    };
+    if let Err(error) = world.tasks.start_loop(name, Box::new(work)) {
+        tracing::error!(name, %error, "no thread: this will not be done");
     }
 }

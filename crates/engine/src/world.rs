@@ -12,6 +12,7 @@ use crate::alerts::Alerting;
 use crate::board::Board;
 use crate::config::Config;
 use crate::hosts::Hosts;
+use crate::reconcile::Unsure;
 use crate::refresh::Refreshes;
 use crate::repositories::Repositories;
 use crate::scheduler::Scheduler;
@@ -33,6 +34,7 @@ pub(crate) struct World {
     pub(crate) repositories: Repositories,
     pub(crate) hosts: Hosts,
     pub(crate) refreshes: Refreshes,
+    pub(crate) unsure: Unsure,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) watch: Watch,
     pub(crate) verifier: Verifier,
