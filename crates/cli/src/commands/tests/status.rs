@@ -131,6 +131,7 @@ fn the_status_fits_a_screen_of_eighty_columns() {
         ──────────────────────────────────────────────────────────────────────────────
          a-vault-with…      13   2 h ago   1023.0 GiB   +1023 GiB   -1023 GiB    9.0x
          new                13   never              -           -           -       -
+         Verified: a-vault-with… 3 d ago: 1 object damaged, 12 points hit; new never
 
          Late            Vault           Run was due            Newest
         ───────────────────────────────────────────────────────────────
