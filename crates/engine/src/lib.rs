@@ -69,7 +69,7 @@ pub use rules::tags::Change as TagsChange;
 pub use rules::vault::{AlertsChange, Change as VaultChange};
 /// The zone of a Windows or an IANA name.
 pub use rules::zone::find as time_zone;
-pub use status::{Health, ItemHealth, VaultHealth};
+pub use status::{Backlog, Health, ItemHealth, VaultHealth};
 pub use stores::NewStore;
 pub use vaults::{NewVault, Strictness, VaultUsage};
 

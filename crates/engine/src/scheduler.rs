@@ -195,6 +195,15 @@ pub(crate) fn turn(world: &Arc<World>) {
     world.scheduler.plan.lock().unwrap_or_else(PoisonError::into_inner).turn(world);
 }
 
+/// The runs whose turn has come and that have not been started, and when the turn of the longest
+/// came.
+pub(crate) fn behind(world: &World, now: Timestamp) -> (usize, Option<Timestamp>) {
+    let plan = world.scheduler.plan.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut due = plan.waiting.range(..=(now, Uuid::max())).map(|(from, _)| *from);
+    let longest = due.next();
+    (due.count() + usize::from(longest.is_some()), longest)
+}
+
 /// What is to be started when.
 #[derive(Default)]
 struct Plan {

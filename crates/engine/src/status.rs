@@ -6,9 +6,11 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use ledger::port::JobQuery;
+use model::alert::Alert;
 use model::fault::{Code, Fault};
 use model::item::Item;
 use model::job::{Job, Operation, Status};
+use model::policy::Policy;
 use model::space::SpaceSample;
 use model::vault::Vault;
 use model::verification::Verification;
@@ -19,8 +21,8 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::faults::OrFault;
 use crate::tally::Counts;
-use crate::vaults;
 use crate::world::World;
+use crate::{scheduler, vaults};
 
 /// For how long a failed job that is no backup is told. A failed backup is told until its item has
 /// a good one.
@@ -119,7 +121,34 @@ impl Health {
     }
 }
 
+/// How far the scheduler is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Runs of policies whose turn has come and that have not been started.
+    pub runs: usize,
+    /// For how long the longest has waited.
+    pub lag: SignedDuration,
+}
+
 impl Engine {
+    /// How far the scheduler is behind.
+    pub fn backlog(&self) -> Backlog {
+        let now = self.world.clock.now();
+        let (runs, longest) = scheduler::behind(&self.world, now);
+        Backlog { runs, lag: longest.map_or(SignedDuration::ZERO, |at| now.duration_since(at)) }
+    }
+
+    /// The alerts that stand now, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn standing_alerts(&self) -> Result<Vec<Alert>, Fault> {
+        let mut alerts = self.world.ledger.open_alerts().or_fault()?;
+        alerts.retain(|alert| alert.resolved_at.is_none());
+        Ok(alerts)
+    }
+
     /// What jobs came to since the service started.
     pub fn counts(&self) -> Counts {
         self.world.tally.counts()
@@ -152,13 +181,29 @@ pub(crate) fn health(world: &World, sees: &dyn Fn(&Vault) -> bool) -> Result<Hea
     let mut healths = Vec::new();
     for vault in seen {
         failed.extend(failed_jobs(world, &vault, at)?);
-        let warnings = vaults::warnings(&world.config, &vault);
-        let items = items_of(world, &vault, &counted, at)?;
+        let policies = world.ledger.policies(vault.id).or_fault()?;
+        let items = items_of(world, &vault, &policies, &counted, at)?;
+        let mut warnings = vaults::warnings(&world.config, &vault);
+        warnings.extend(clock_changes(&policies, &items, at));
         let space = world.ledger.space(vault.id, health::samples_from(at)).or_fault()?;
         let verified = verified.remove(&vault.id);
         healths.push(VaultHealth { vault, items, space, verified, warnings });
     }
     Ok(Health { at, vaults: healths, running, failed })
+}
+
+/// The changes of clocks that runs of policies will not follow, of those that back anything up.
+fn clock_changes(policies: &[Policy], items: &[ItemHealth], now: Timestamp) -> Vec<String> {
+    let follows = |policy: &Policy, item: &ItemHealth| {
+        let name = schedule::policy_of(&item.item).ok();
+        name.is_some_and(|name| name.eq_ignore_ascii_case(&policy.name))
+    };
+    let used = policies.iter().filter(|policy| items.iter().any(|item| follows(policy, item)));
+    let warn = |policy: &Policy| {
+        let change = schedule::coming_change(policy, now)?;
+        Some(format!("Policy '{}': {change}", policy.name))
+    };
+    used.filter_map(warn).collect()
 }
 
 fn failed_jobs(world: &World, vault: &Vault, now: Timestamp) -> Result<Vec<Job>, Fault> {
@@ -177,19 +222,15 @@ fn failed_jobs(world: &World, vault: &Vault, now: Timestamp) -> Result<Vec<Job>,
 fn items_of(
     world: &World,
     vault: &Vault,
+    policies: &[Policy],
     counted: &HashMap<Uuid, Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<ItemHealth>, Fault> {
     let items = world.ledger.items(Some(vault.id)).or_fault()?;
     let ids: Vec<Uuid> = items.iter().map(|item| item.id).collect();
     let newest = world.ledger.newest_points(&ids).or_fault()?;
-    let calendars: HashMap<String, Calendar> = world
-        .ledger
-        .policies(vault.id)
-        .or_fault()?
-        .iter()
-        .map(|policy| (policy.name.to_lowercase(), Calendar::of(policy)))
-        .collect();
+    let calendars: HashMap<String, Calendar> =
+        policies.iter().map(|policy| (policy.name.to_lowercase(), Calendar::of(policy))).collect();
     let judge = |(item, newest): (Item, Option<Timestamp>)| {
         let policy = schedule::policy_of(&item).ok();
         let calendar = policy.and_then(|name| calendars.get(&name.to_lowercase()));

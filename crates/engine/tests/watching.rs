@@ -12,6 +12,7 @@ use model::alert::Kind;
 use model::fault::Code;
 use model::job::Status;
 use model::point::Consistency;
+use model::policy::Policy;
 use model::vault::Vault;
 use model::vm::DiskFormat;
 
@@ -188,4 +189,21 @@ fn largest(dir: &Path) -> PathBuf {
         }
     }
     found.into_iter().max().expect("there is a pack").1
+}
+
+#[test]
+fn a_change_of_clocks_is_told_where_a_policy_in_use_does_not_follow_it() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    let usual = house.engine.policy(&vault, "DefaultPolicy").expect("there");
+    let there = Policy { time_zone: "Europe/Berlin".to_owned(), ..usual };
+    house.engine.ledger().put_policy(&there).expect("written");
+    let told = |house: &House| {
+        let warnings = health(house).vaults[0].warnings.clone();
+        warnings.iter().any(|text| text.starts_with("Policy 'DefaultPolicy': Clocks in"))
+    };
+    house.set_clock("2027-03-01T10:00:00Z");
+    assert!(!told(&house), "it is still four weeks away");
+    house.set_clock("2027-03-20T10:00:00Z");
+    assert!(told(&house), "{:?}", health(&house).vaults[0].warnings);
 }

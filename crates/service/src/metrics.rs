@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use engine::tally::{Counts, Moved, STEPS_S};
-use engine::{Health, ItemHealth, VaultHealth};
+use engine::{Backlog, Health, ItemHealth, VaultHealth};
 use jiff::Timestamp;
+use model::alert::{self, Alert};
 use model::fault::Fault;
 
 use crate::call::{Call, Reply};
@@ -19,11 +20,14 @@ use text::{Exposition, Kind, MEDIA_TYPE};
 
 /// `GET /metrics`
 pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
-    let health = call.engine().health(&|_| true)?;
-    Ok(Reply::text(MEDIA_TYPE, exposition(&health, &call.engine().counts())))
+    let engine = call.engine();
+    let mut exposition = exposition(&engine.health(&|_| true)?, &engine.counts());
+    backlog(&mut exposition, engine.backlog());
+    alerts(&mut exposition, &engine.standing_alerts()?);
+    Ok(Reply::text(MEDIA_TYPE, exposition.into_text()))
 }
 
-fn exposition(health: &Health, counts: &Counts) -> String {
+fn exposition(health: &Health, counts: &Counts) -> Exposition {
     let mut exposition = Exposition::default();
     exposition
         .family("holdfast_build_info", Kind::Gauge, "The version that runs; always 1.")
@@ -32,7 +36,33 @@ fn exposition(health: &Health, counts: &Counts) -> String {
     running(&mut exposition, health);
     items(&mut exposition, health);
     vaults(&mut exposition, health);
-    exposition.into_text()
+    exposition
+}
+
+fn backlog(exposition: &mut Exposition, backlog: Backlog) {
+    exposition
+        .family(
+            "holdfast_scheduler_waiting_runs",
+            Kind::Gauge,
+            "Runs of policies whose turn has come and that have not been started.",
+        )
+        .put(&[], backlog.runs);
+    exposition
+        .family(
+            "holdfast_scheduler_lag_seconds",
+            Kind::Gauge,
+            "For how long the longest of them has waited; 0 where none does.",
+        )
+        .put(&[], backlog.lag.as_secs());
+}
+
+fn alerts(exposition: &mut Exposition, standing: &[Alert]) {
+    let help = "Alerts that stand now, told or silenced.";
+    let mut samples = exposition.family("holdfast_alerts", Kind::Gauge, help);
+    for kind in alert::Kind::ALL {
+        let count = standing.iter().filter(|alert| alert.condition.kind == kind).count();
+        samples.put(&[("kind", kind.name())], count);
+    }
 }
 
 /// A figure of what ended jobs moved.
