@@ -13,7 +13,7 @@ use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
-use model::vault::{DeletedVault, Vault};
+use model::vault::{DeletedVault, SoftDeletedVault, Vault};
 use model::verification::Verification;
 use uuid::Uuid;
 
@@ -72,6 +72,9 @@ where
         fn stores(&self) -> Vec<Store>;
         fn create_vault(&self, vault: &Vault, policies: &[Policy]) -> ();
         fn update_vault(&self, vault: &Vault, since: Timestamp) -> ();
+        fn soft_delete_vault(&self, id: Uuid, at: Timestamp) -> ();
+        fn undelete_vault(&self, id: Uuid, group: &str) -> ();
+        fn soft_deleted_vaults(&self) -> Vec<SoftDeletedVault>;
         fn delete_vault(&self, deleted: &DeletedVault) -> ();
         fn vault_cleared(&self, id: Uuid, at: Timestamp) -> ();
         fn uncleared_vaults(&self) -> Vec<DeletedVault>;
@@ -93,6 +96,7 @@ where
         fn item(&self, id: Uuid) -> Option<Item>;
         fn item_of_vm(&self, vm: Uuid) -> Option<Item>;
         fn change_item(&self, before: &Item, after: &Item, job: &Job, idle: bool) -> ();
+        fn remove_item(&self, item: Uuid, job: &Job) -> ();
         fn create_job(&self, job: &Job) -> ();
         fn create_run(&self, job: &Job, due: Timestamp) -> ();
         fn settle_runs(&self, items: &[Uuid], until: Timestamp) -> ();

@@ -16,7 +16,7 @@ use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
-use model::vault::{DeletedVault, Vault};
+use model::vault::{DeletedVault, SoftDeletedVault, Vault};
 use model::verification::Verification;
 use uuid::Uuid;
 
@@ -236,12 +236,20 @@ pub trait Ledger: Send + Sync {
     fn stores(&self) -> Result<Vec<Store>, LedgerError>;
 
     /// Adds a vault together with its first policies. Fails with `VaultNameTaken` where one of that
-    /// name (in any case of letters) is in the resource group.
+    /// name (in any case of letters) is in the resource group, and not soft-deleted.
     fn create_vault(&self, vault: &Vault, policies: &[Policy]) -> Result<(), LedgerError>;
     /// Replaces a vault's record, if it was last changed at `since`; else fails with `Changed`.
     fn update_vault(&self, vault: &Vault, since: Timestamp) -> Result<(), LedgerError>;
-    /// Takes a vault out with its policies and its ended jobs, and keeps this record of it. Fails
-    /// with `InUse` where it has an item, a point, or a job that has not ended.
+    /// Puts a vault out of sight. Fails with `InUse` where it has an item that is not deleted, no
+    /// item at all, or a job that has not ended; with `Missing` where there is none in sight.
+    fn soft_delete_vault(&self, id: Uuid, at: Timestamp) -> Result<(), LedgerError>;
+    /// Brings a soft-deleted vault back, into this resource group. Fails with `VaultNameTaken`
+    /// where a vault of its name is there, with `Missing` where no such vault is soft-deleted.
+    fn undelete_vault(&self, id: Uuid, group: &str) -> Result<(), LedgerError>;
+    /// The soft-deleted vaults, by name and the moment of their deletion.
+    fn soft_deleted_vaults(&self) -> Result<Vec<SoftDeletedVault>, LedgerError>;
+    /// Takes a vault out, in sight or not, with its policies and its ended jobs, and keeps this
+    /// record of it. Fails with `InUse` where it has an item, a point, or a job that has not ended.
     fn delete_vault(&self, deleted: &DeletedVault) -> Result<(), LedgerError>;
     /// Notes that nothing is left of a deleted vault.
     fn vault_cleared(&self, id: Uuid, at: Timestamp) -> Result<(), LedgerError>;
@@ -249,11 +257,12 @@ pub trait Ledger: Send + Sync {
     fn uncleared_vaults(&self) -> Result<Vec<DeletedVault>, LedgerError>;
     /// The deleted vault with this id.
     fn deleted_vault(&self, id: Uuid) -> Result<Option<DeletedVault>, LedgerError>;
-    /// All vaults, by name.
+    /// All vaults but the soft-deleted ones, by name.
     fn vaults(&self) -> Result<Vec<Vault>, LedgerError>;
-    /// The vault with this id.
+    /// The vault with this id, also where it is soft-deleted.
     fn vault(&self, id: Uuid) -> Result<Option<Vault>, LedgerError>;
-    /// The vault of this name in this resource group, both in any case of letters.
+    /// The vault of this name in this resource group, both in any case of letters; none that is
+    /// soft-deleted.
     fn vault_named(&self, group: &str, name: &str) -> Result<Option<Vault>, LedgerError>;
 
     /// Adds or replaces a policy, by vault and name (in any case of letters).
@@ -268,7 +277,8 @@ pub trait Ledger: Send + Sync {
     /// it.
     fn delete_policy(&self, vault: Uuid, name: &str) -> Result<bool, LedgerError>;
 
-    /// Adds an item. Fails with `VmTaken` where its virtual machine has one in any vault.
+    /// Adds an item. Fails with `VmTaken` where its virtual machine has one in any vault, with
+    /// `Missing` where its vault is not there or soft-deleted.
     fn create_item(&self, item: &Item) -> Result<(), LedgerError>;
     /// Replaces an item's record.
     fn update_item(&self, item: &Item) -> Result<(), LedgerError>;
@@ -287,7 +297,7 @@ pub trait Ledger: Send + Sync {
 
     /// Changes an item's protection and records the job that did. Fails with `ItemChanged` where
     /// the item is no longer `before`; with `ItemBusy` where it must be `idle` and has a backup job
-    /// that has not ended.
+    /// that has not ended; with `Missing` where it is not to be deleted, but its vault is.
     fn change_item(
         &self,
         before: &Item,
@@ -296,8 +306,14 @@ pub trait Ledger: Send + Sync {
         idle: bool,
     ) -> Result<(), LedgerError>;
 
-    /// Adds a job. For an unended backup job: fails with `ItemBusy` where the item has another one,
-    /// and with `ItemClosed` where its protection is stopped or it is deleted.
+    /// Takes out an item that is being purged, with its points, and records the end of the job
+    /// that did it. An item that is not there any more is as it should be. Fails with
+    /// `ItemChanged` where the item is not being purged.
+    fn remove_item(&self, item: Uuid, job: &Job) -> Result<(), LedgerError>;
+
+    /// Adds a job of an item that is there. For an unended backup job: fails with `ItemBusy` where
+    /// the item has another one, and with `ItemClosed` where its protection is stopped or it is
+    /// deleted.
     fn create_job(&self, job: &Job) -> Result<(), LedgerError>;
     /// Adds the job of a run of its item's policy, with which the item's runs are settled up to
     /// when this one was due. Fails as `create_job` does, and then settles nothing.

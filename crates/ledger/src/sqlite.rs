@@ -35,7 +35,7 @@ use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
-use model::vault::{DeletedVault, Vault};
+use model::vault::{DeletedVault, SoftDeletedVault, Vault};
 use model::verification::Verification;
 use uuid::Uuid;
 
@@ -184,6 +184,18 @@ impl Ledger for SqliteLedger {
         self.pool.write(|db| vaults::update(db, vault, since))
     }
 
+    fn soft_delete_vault(&self, id: Uuid, at: Timestamp) -> Result<(), LedgerError> {
+        self.pool.write(|db| vaults::soft_delete(db, id, at))
+    }
+
+    fn undelete_vault(&self, id: Uuid, group: &str) -> Result<(), LedgerError> {
+        self.pool.write(|db| vaults::undelete(db, id, group))
+    }
+
+    fn soft_deleted_vaults(&self) -> Result<Vec<SoftDeletedVault>, LedgerError> {
+        self.pool.read(vaults::soft_deleted)
+    }
+
     fn delete_vault(&self, deleted: &DeletedVault) -> Result<(), LedgerError> {
         self.pool.write(|db| vaults::delete(db, deleted))
     }
@@ -278,8 +290,19 @@ impl Ledger for SqliteLedger {
             if idle && let Some(busy) = jobs::running_backup(db, before.id)? {
                 return Err(LedgerError::ItemBusy { job: busy.id });
             }
+            if after.deletion.is_none() {
+                // What is in a soft-deleted vault comes back with the vault, or not at all.
+                vaults::is_in_sight(db, after.vault)?;
+            }
             items::update(db, after)?;
             jobs::create(db, job)
+        })
+    }
+
+    fn remove_item(&self, item: Uuid, job: &Job) -> Result<(), LedgerError> {
+        self.pool.write(|db| {
+            items::remove(db, item)?;
+            jobs::update(db, job)
         })
     }
 

@@ -209,7 +209,7 @@ fn an_item_changes_only_from_what_it_was_and_never_under_a_backup() {
         let again = ledger.change_item(&before, &after, &done(3, Operation::Undelete), true);
         assert!(matches!(again, Err(LedgerError::ItemChanged)), "{again:?}");
 
-        let deletion = Some(Deletion { at: at(1), until: at(2) });
+        let deletion = Some(Deletion { at: at(1), until: at(2), purging: false });
         for closed in [after.clone(), Item { deletion, ..before.clone() }] {
             ledger.update_item(&closed).expect("updates");
             let refused = ledger.create_job(&job(4, &before));

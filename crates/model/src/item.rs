@@ -78,6 +78,9 @@ pub struct Deletion {
     pub at: Timestamp,
     /// Until when it can be brought back: the vault's period at the time of the deletion counts.
     pub until: Timestamp,
+    /// Its data is being deleted for good, so nothing brings it back any more, whatever the date:
+    /// some of it may be gone already.
+    pub purging: bool,
 }
 
 /// Which disks of a VM are backed up, by their numbers (LUN): Azure's numbers of data disks. The OS

@@ -35,8 +35,18 @@ pub struct Vault {
     pub changed_at: Timestamp,
 }
 
-/// A vault that was deleted. What it leaves behind is removed after the ledger has this record of
-/// it, so that whatever interrupts the removal, somebody knows to go on with it.
+/// A vault that was deleted while it held nothing but soft-deleted items. It is out of sight, but
+/// can be brought back until the last of them is gone; then it goes, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoftDeletedVault {
+    /// The vault, as it was and would be again.
+    pub vault: Vault,
+    /// When it was deleted.
+    pub deleted_at: Timestamp,
+}
+
+/// A vault that was deleted for good. What it leaves behind is removed after the ledger has this
+/// record of it, so that whatever interrupts the removal, somebody knows to go on with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedVault {
     /// The vault's id, which names what is left of it.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, ToSql, named_params};
 use uuid::Uuid;
 
 use super::record::{Record, Stored, all, any, first, json, limit, rows, run, run_on_one, time};
+use super::vaults;
 use crate::port::{ItemQuery, LedgerError};
 
 impl Stored for Item {
@@ -51,6 +52,7 @@ pub(super) fn create(db: &Connection, item: &Item) -> Result<(), LedgerError> {
     if let Some(holder) = of_vm(db, item.vm)? {
         return Err(LedgerError::VmTaken { vault: holder.vault });
     }
+    vaults::is_in_sight(db, item.vault)?;
     let sql = "INSERT INTO item (id, vault, vm, vm_name, vm_resource_group, policy, state,
              deletion_json, disks_json, last_backup_json, chain_json, created_at)
          VALUES (:id, :vault, :vm, :vm_name, :vm_resource_group, :policy, :state, :deletion,
@@ -85,6 +87,19 @@ pub(super) fn record_backup(db: &Connection, item: &Item) -> Result<(), LedgerEr
 pub(super) fn note_backup(db: &Connection, id: Uuid, last: &LastBackup) -> Result<(), LedgerError> {
     let sql = "UPDATE item SET last_backup_json = ?2 WHERE id = ?1";
     run(db, sql, [id.to_string(), json(last)]).map(drop)
+}
+
+/// Takes an item out that is being purged, with its points; what is not there any more is as it
+/// should be.
+pub(super) fn remove(db: &Connection, id: Uuid) -> Result<(), LedgerError> {
+    let Some(item) = get(db, id)? else {
+        return Ok(());
+    };
+    if !item.deletion.is_some_and(|deletion| deletion.purging) {
+        return Err(LedgerError::ItemChanged);
+    }
+    run(db, "DELETE FROM point WHERE item = ?1", [id.to_string()])?;
+    run_on_one(db, "DELETE FROM item WHERE id = ?1", [id.to_string()])
 }
 
 pub(super) const LIST: &str = "SELECT * FROM item ORDER BY vm_name, id";
@@ -150,6 +165,11 @@ pub(super) fn is_closed(db: &Connection, id: Uuid) -> Result<bool, LedgerError> 
     let sql = "SELECT 1 FROM item WHERE id = ?1 AND (deletion_json IS NOT NULL
          OR state IN ('ProtectionStopped', 'BackupsSuspended'))";
     any(db, sql, [id.to_string()])
+}
+
+/// Whether the item is there.
+pub(super) fn exists(db: &Connection, id: Uuid) -> Result<bool, LedgerError> {
+    any(db, "SELECT 1 FROM item WHERE id = ?1", [id.to_string()])
 }
 
 pub(super) fn get(db: &Connection, id: Uuid) -> Result<Option<Item>, LedgerError> {

@@ -104,6 +104,9 @@ fn with_columns<T>(job: &Job, write: impl FnOnce(&[(&str, &dyn ToSql)]) -> T) ->
 
 pub(super) fn create(db: &Connection, job: &Job) -> Result<(), LedgerError> {
     item_is_free(db, job)?;
+    if !items::exists(db, job.item)? {
+        return Err(LedgerError::Missing);
+    }
     let begins_backup = job.operation == Operation::Backup && !job.status.has_ended();
     if begins_backup && items::is_closed(db, job.item)? {
         return Err(LedgerError::ItemClosed);

@@ -205,17 +205,20 @@ impl Nested for DiskProgress {
 pub(super) struct DeletionRow {
     at: String,
     until: String,
+    #[serde(default)]
+    purging: bool,
 }
 
 impl Nested for Deletion {
     type Row = DeletionRow;
 
     fn to_row(&self) -> DeletionRow {
-        DeletionRow { at: self.at.to_row(), until: self.until.to_row() }
+        DeletionRow { at: self.at.to_row(), until: self.until.to_row(), purging: self.purging }
     }
 
     fn from_row(row: DeletionRow) -> Result<Self, Unknown> {
-        Ok(Self { at: Timestamp::from_row(row.at)?, until: Timestamp::from_row(row.until)? })
+        let (at, until) = (Timestamp::from_row(row.at)?, Timestamp::from_row(row.until)?);
+        Ok(Self { at, until, purging: row.purging })
     }
 }
 

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_operations.sql"),
     include_str!("../../migrations/0010_alerts.sql"),
     include_str!("../../migrations/0011_verification.sql"),
+    include_str!("../../migrations/0012_lifecycle.sql"),
 ];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.

@@ -105,7 +105,7 @@ pub(super) fn tag_group(db: &Connection, name: &str, tags: &Tags) -> Result<(), 
 }
 
 pub(super) fn delete_group(db: &Connection, name: &str) -> Result<(), LedgerError> {
-    let vaults = "SELECT 1 FROM vault WHERE resource_group = ?1";
+    let vaults = "SELECT 1 FROM vault WHERE resource_group = ?1 AND deleted_at IS NULL";
     // A host's group is spelled as the group's record is, but that is no promise of the table's.
     let hosts = "SELECT 1 FROM host WHERE resource_group = ?1 COLLATE NOCASE";
     if any(db, vaults, [name])? || any(db, hosts, [name])? {

@@ -1,7 +1,7 @@
 //! Vaults.
 
 use jiff::Timestamp;
-use model::vault::{DeletedVault, Redundancy, Vault, VaultName};
+use model::vault::{DeletedVault, Redundancy, SoftDeletedVault, Vault, VaultName};
 use rusqlite::{Connection, ToSql, named_params, params};
 use uuid::Uuid;
 
@@ -24,6 +24,15 @@ impl Stored for Vault {
             created_at: record.time("created_at")?,
             changed_at: record.time("changed_at")?,
         })
+    }
+}
+
+impl Stored for SoftDeletedVault {
+    const TABLE: &'static str = Vault::TABLE;
+    const KEY: &'static str = Vault::KEY;
+
+    fn read(record: &Record<'_>) -> Result<Self, LedgerError> {
+        Ok(Self { vault: Vault::read(record)?, deleted_at: record.time("deleted_at")? })
     }
 }
 
@@ -81,22 +90,55 @@ pub(super) fn update(db: &Connection, vault: &Vault, since: Timestamp) -> Result
     with_columns(vault, |columns| run_on_one(db, sql, columns))
 }
 
-/// No other vault has this name in this resource group.
+/// No other vault in sight has this name in this resource group.
 fn name_is_free(db: &Connection, vault: &Vault) -> Result<(), LedgerError> {
     let taken = any(
         db,
-        "SELECT 1 FROM vault WHERE name = ?1 AND resource_group = ?2 AND id <> ?3",
+        "SELECT 1 FROM vault
+         WHERE name = ?1 AND resource_group = ?2 AND id <> ?3 AND deleted_at IS NULL",
         params![vault.name.as_str(), vault.resource_group, vault.id.to_string()],
     )?;
     if taken { Err(LedgerError::VaultNameTaken) } else { Ok(()) }
 }
 
 pub(super) fn list(db: &Connection) -> Result<Vec<Vault>, LedgerError> {
-    all(db, "SELECT * FROM vault ORDER BY name, resource_group", [])
+    all(db, "SELECT * FROM vault WHERE deleted_at IS NULL ORDER BY name, resource_group", [])
+}
+
+pub(super) fn soft_deleted(db: &Connection) -> Result<Vec<SoftDeletedVault>, LedgerError> {
+    all(db, "SELECT * FROM vault WHERE deleted_at IS NOT NULL ORDER BY name, deleted_at, id", [])
 }
 
 pub(super) fn get(db: &Connection, id: Uuid) -> Result<Option<Vault>, LedgerError> {
     first(db, "SELECT * FROM vault WHERE id = ?1", [id.to_string()])
+}
+
+/// Fails with `Missing` where there is no such vault, or it is soft-deleted.
+pub(super) fn is_in_sight(db: &Connection, id: Uuid) -> Result<(), LedgerError> {
+    let sql = "SELECT 1 FROM vault WHERE id = ?1 AND deleted_at IS NULL";
+    if any(db, sql, [id.to_string()])? { Ok(()) } else { Err(LedgerError::Missing) }
+}
+
+/// Puts a vault out of sight that holds soft-deleted items and nothing else.
+pub(super) fn soft_delete(db: &Connection, id: Uuid, at: Timestamp) -> Result<(), LedgerError> {
+    let key = id.to_string();
+    let lives = "SELECT 1 FROM item WHERE vault = ?1 AND deletion_json IS NULL";
+    let works = "SELECT 1 FROM job WHERE vault = ?1 AND ended = 0";
+    let holds_any = any(db, "SELECT 1 FROM item WHERE vault = ?1", [&key])?;
+    if !holds_any || any(db, lives, [&key])? || any(db, works, [&key])? {
+        return Err(if get(db, id)?.is_some() { LedgerError::InUse } else { LedgerError::Missing });
+    }
+    let sql = "UPDATE vault SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL";
+    run_on_one(db, sql, params![key, time(at)])
+}
+
+/// Brings a vault back into sight, in this resource group.
+pub(super) fn undelete(db: &Connection, id: Uuid, group: &str) -> Result<(), LedgerError> {
+    let vault = get(db, id)?.ok_or(LedgerError::Missing)?;
+    name_is_free(db, &Vault { resource_group: group.to_owned(), ..vault })?;
+    let sql = "UPDATE vault SET deleted_at = NULL, resource_group = ?2
+         WHERE id = ?1 AND deleted_at IS NOT NULL";
+    run_on_one(db, sql, params![id.to_string(), group])
 }
 
 /// Takes the vault out with its ended jobs and its policies, and notes that it was there.
@@ -144,7 +186,8 @@ pub(super) fn deleted(db: &Connection, id: Uuid) -> Result<Option<DeletedVault>,
     first(db, "SELECT * FROM deleted_vault WHERE id = ?1", [id.to_string()])
 }
 
-pub(super) const NAMED: &str = "SELECT * FROM vault WHERE name = ?1 AND resource_group = ?2";
+pub(super) const NAMED: &str = "SELECT * FROM vault
+     WHERE name = ?1 AND resource_group = ?2 AND deleted_at IS NULL";
 
 pub(super) fn named(
     db: &Connection,

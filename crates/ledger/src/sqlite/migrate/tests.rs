@@ -129,7 +129,8 @@ fn an_item_of_the_first_schema_keeps_its_policy_and_what_refers_to_it() {
     let kept = "SELECT policy || ' ' || disks_json FROM item JOIN job ON job.item = item.id";
     let kept: String = db.query_row(kept, [], |row| row.get(0)).expect("reads");
     assert_eq!(kept, "DefaultPolicy \"all\"");
-    db.execute("DELETE FROM item", []).expect_err("its job refers to it still");
+    db.execute("DELETE FROM item", []).expect("its job outlives it");
+    assert_eq!(number(&db, "SELECT count(*) FROM job WHERE item = 'i'").expect("reads"), 1);
 }
 
 #[test]
@@ -188,4 +189,29 @@ fn roles_end_with_the_vault_or_group_they_are_held_on() {
     assert_eq!(left(&db), "1245");
     db.execute("DELETE FROM resource_group WHERE name = 'g'", []).expect("deletes");
     assert_eq!(left(&db), "14");
+}
+
+#[test]
+fn a_vault_out_of_sight_takes_its_own_roles_and_none_of_the_next_of_its_name() {
+    let mut db = empty();
+    up_to_date(&mut db).expect("migrates");
+    db.execute_batch(
+        "INSERT INTO principal VALUES ('p', 'p', 'name', 'hash');
+         INSERT INTO role_assignment VALUES ('1', 'p', 'r', 'g', 'v', 't'),
+             ('2', 'p', 'r', 'g', 'w', 't');
+         INSERT INTO vault (id, name, resource_group, region, redundancy, created_at)
+             VALUES ('old', 'v', 'g', 'north', 'LocallyRedundant', 't');
+         UPDATE vault SET deleted_at = 't' WHERE id = 'old';",
+    )
+    .expect("writes");
+    let held = || number(&db, "SELECT count(*) FROM role_assignment").expect("reads");
+    assert_eq!(held(), 1);
+    db.execute_batch(
+        "INSERT INTO vault (id, name, resource_group, region, redundancy, created_at)
+             VALUES ('new', 'v', 'g', 'north', 'LocallyRedundant', 't');
+         INSERT INTO role_assignment VALUES ('3', 'p', 'r', 'g', 'v', 't');
+         DELETE FROM vault WHERE id = 'old';",
+    )
+    .expect("writes");
+    assert_eq!(held(), 2);
 }
