@@ -11,14 +11,21 @@
 //!      delete, from every state ──────┘  └── undelete: ProtectionStopped, with its data
 //!                                     ▼
 //!                       soft-deleted (ProtectionStopped, with a date)
+//!                                     │ purge, from its date on; where soft delete is off,
+//!                                     ▼ delete comes here at once
+//!                                  purging ──► (no item): its machine may be protected anew
 //! ```
 //!
-//! | | protect | stop | suspend | delete | undelete | backup | restore |
-//! |---|---|---|---|---|---|---|---|
-//! | IRPending, Protected | yes | yes | immutable vaults only | yes | no | yes | yes |
-//! | BackupsSuspended | yes | yes | yes | yes | no | no | yes |
-//! | ProtectionStopped | yes | yes | no: no policy to keep points by | yes | no | no | yes |
-//! | soft-deleted | no: undelete first | no | no | no | yes | no | no |
+//! | | protect | stop | suspend | delete | undelete | purge | backup | restore |
+//! |---|---|---|---|---|---|---|---|---|
+//! | IRPending, Protected | yes | yes | immutable vaults only | yes | no | no | yes | yes |
+//! | BackupsSuspended | yes | yes | yes | yes | no | no | no | yes |
+//! | ProtectionStopped | yes | yes | no: no policy to keep points by | yes | no | no | no | yes |
+//! | soft-deleted | no: undelete first | no | no | no | yes | from its date on | no | no |
+//! | purging | no | no | no | no | no: some of it may be gone | yes | no | no |
+//!
+//! Nobody asks for a purge but the passing of time. It goes on wherever it was cut off, so that
+//! what is *purging* ends as nothing, and never as an item with some of its points.
 //!
 //! An immutable vault gives no item with recovery points up to deletion. While a backup runs,
 //! everything that ends protection is refused, for the backup would bring a point to an item that
@@ -49,6 +56,8 @@ pub enum Wish {
     Delete,
     /// Bring it back after it was deleted.
     Undelete,
+    /// Delete its data for good, for its date has come.
+    Purge,
 }
 
 /// What else counts.
@@ -79,17 +88,22 @@ pub struct Change {
 ///
 /// # Errors
 ///
-/// `ItemSoftDeleted` for everything but undeleting a deleted item, `DeniedOnImmutableItem`,
-/// `ItemClosed` for suspending what is stopped, `InvalidConfigureProtection` for undeleting what is
-/// not deleted, `VaultSettingNotSupported` for deleting where soft delete is off.
+/// `ItemSoftDeleted` for everything but undeleting a deleted item, or purging it from its date on;
+/// `DeniedOnImmutableItem`; `ItemClosed` for suspending what is stopped;
+/// `InvalidConfigureProtection` for undeleting or purging what is not deleted.
 pub fn change(item: &Item, wish: &Wish, facts: Facts) -> Result<Change, Fault> {
     match (&item.deletion, wish) {
-        (Some(_), Wish::Undelete) => {
+        (Some(deletion), Wish::Purge) if may_purge(*deletion, facts.now) => {
+            let deletion = Some(Deletion { purging: true, ..*deletion });
+            let after = Item { deletion, ..item.clone() };
+            Ok(Change { after, operation: Operation::DeleteBackupData, idle: true })
+        }
+        (Some(deletion), Wish::Undelete) if !deletion.purging => {
             let after = Item { deletion: None, ..stopped(item) };
             Ok(Change { after, operation: Operation::Undelete, idle: true })
         }
         (Some(deletion), _) => Err(is_deleted(item, *deletion)),
-        (None, Wish::Undelete) => {
+        (None, Wish::Undelete | Wish::Purge) => {
             let message =
                 format!("Virtual machine '{}' is not deleted in this vault.", item.vm_name);
             Err(Fault::new(Code::InvalidConfigureProtection, message))
@@ -149,19 +163,21 @@ fn delete(item: &Item, facts: Facts) -> Result<Change, Fault> {
         );
         return Err(Fault::new(Code::DeniedOnImmutableItem, message));
     }
-    let Some(days) = facts.soft_delete_days else {
-        // Nothing here deletes points for good yet, and nobody may believe that it did.
-        let message = format!(
-            "Soft delete is off in the vault, so the data of virtual machine '{}' would have to go \
-             at once, which is not supported yet. Switch soft delete on first.",
-            item.vm_name
-        );
-        return Err(Fault::new(Code::VaultSettingNotSupported, message));
+    let days = facts.soft_delete_days;
+    let kept = SignedDuration::from_hours(24 * i64::from(days.unwrap_or(0)));
+    let deletion = Deletion {
+        at: facts.now,
+        until: facts.now.checked_add(kept).unwrap_or(Timestamp::MAX),
+        purging: days.is_none(),
     };
-    let days = SignedDuration::from_hours(24 * i64::from(days));
-    let until = facts.now.checked_add(days).unwrap_or(Timestamp::MAX);
-    let after = Item { deletion: Some(Deletion { at: facts.now, until }), ..stopped(item) };
+    let after = Item { deletion: Some(deletion), ..stopped(item) };
     Ok(Change { after, operation: Operation::DeleteBackupData, idle: true })
+}
+
+/// Whether the data of what was deleted may go for good: from its date on, or because some of it
+/// went before.
+pub fn may_purge(deletion: Deletion, now: Timestamp) -> bool {
+    deletion.purging || deletion.until <= now
 }
 
 /// Whether the item may be backed up now.
@@ -197,6 +213,14 @@ pub fn may_restore(item: &Item) -> Result<(), Fault> {
 }
 
 fn is_deleted(item: &Item, deletion: Deletion) -> Fault {
+    if deletion.purging {
+        let message = format!(
+            "The data of virtual machine '{}' is being deleted for good in this vault and cannot be \
+             brought back. Wait until that has ended.",
+            item.vm_name
+        );
+        return Fault::new(Code::ItemSoftDeleted, message);
+    }
     let message = format!(
         "Virtual machine '{}' was deleted in this vault at {:.0}. Undelete it first; it can be \
          brought back until {:.0}.",

@@ -1,6 +1,7 @@
 //! Whether a virtual machine may be protected by a vault, and what an enable request means.
 
 use model::fault::{Code, Fault};
+use model::item::{Deletion, Item};
 use model::vault::Vault;
 use model::vm::{AgentState, DiskKind, PowerState, Vm};
 use uuid::Uuid;
@@ -14,14 +15,26 @@ pub enum Enable {
     Update,
 }
 
-/// Decides what enabling `vm` in `vault` means. `protected_by` is the vault that protects it now.
+/// The vault that has an item of a virtual machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder<'a> {
+    /// The vault.
+    pub vault: Uuid,
+    /// Its name.
+    pub name: &'a str,
+    /// Set while the item is deleted, but not gone.
+    pub deletion: Option<Deletion>,
+}
+
+/// Decides what enabling `vm` in `vault` means. `held_by` is the vault that has an item of it now:
+/// a soft-deleted item is in the way, too, until it is gone.
 ///
 /// # Errors
 ///
 /// `InvalidConfigureProtection` where the VM is in another region than the vault,
 /// `ProtectedInAnotherVault` where another vault protects it. Region first: a VM of another region
 /// can never be protected here, whatever else is changed.
-pub fn enable(vault: &Vault, vm: &Vm, protected_by: Option<(Uuid, &str)>) -> Result<Enable, Fault> {
+pub fn enable(vault: &Vault, vm: &Vm, held_by: Option<Holder<'_>>) -> Result<Enable, Fault> {
     if !vault.region.eq_ignore_ascii_case(&vm.region) {
         return Err(Fault::new(
             Code::InvalidConfigureProtection,
@@ -32,18 +45,43 @@ pub fn enable(vault: &Vault, vm: &Vm, protected_by: Option<(Uuid, &str)>) -> Res
             ),
         ));
     }
-    match protected_by {
+    match held_by {
         None => Ok(Enable::New),
-        Some((id, _)) if id == vault.id => Ok(Enable::Update),
-        Some((_, other)) => Err(Fault::new(
-            Code::ProtectedInAnotherVault,
-            format!(
+        Some(holder) if holder.vault == vault.id => Ok(Enable::Update),
+        Some(holder) => {
+            let until = holder.deletion.map_or_else(String::new, |deletion| {
+                format!(
+                    " It is deleted there, and in the way until its data is gone: {:.0}.",
+                    deletion.until
+                )
+            });
+            let message = format!(
                 "Virtual machine '{}' is already registered with another recovery services vault, \
-                 '{other}'. Please select a different virtual machine for registration.",
-                vm.name
-            ),
-        )),
+                 '{}'. Please select a different virtual machine for registration.{until}",
+                vm.name, holder.name
+            );
+            Err(Fault::new(Code::ProtectedInAnotherVault, message))
+        }
     }
+}
+
+/// Whether a protected virtual machine is still in its vault's region. One that was moved to
+/// another is a new machine there, to be protected by a vault of that region (Azure).
+///
+/// # Errors
+///
+/// `VmNotFound`.
+pub fn is_in_region(vault: &Vault, item: &Item, region: &str) -> Result<(), Fault> {
+    if vault.region.eq_ignore_ascii_case(region) {
+        return Ok(());
+    }
+    let message = format!(
+        "Virtual machine '{}' is in region '{region}' now, but vault '{}' is in region '{}'. Its \
+         recovery points stay and can be restored; protect it in a vault of its new region once they \
+         are gone here.",
+        item.vm_name, vault.name, vault.region
+    );
+    Err(Fault::new(Code::VmNotFound, message))
 }
 
 /// What the operator should know of a virtual machine that is about to be protected: the first
@@ -105,7 +143,7 @@ mod tests {
     #[test]
     fn a_vm_of_the_same_region_is_enabled_once_and_then_updated() {
         assert_eq!(enable(&vault(), &vm("NORTH"), None), Ok(Enable::New));
-        let here = Some((vault().id, "vault1"));
+        let here = Some(Holder { vault: vault().id, name: "vault1", deletion: None });
         assert_eq!(enable(&vault(), &vm("north"), here), Ok(Enable::Update));
     }
 
@@ -127,9 +165,16 @@ mod tests {
 
     #[test]
     fn a_vm_of_another_vault_is_refused_naming_it() {
-        let elsewhere = Some((Uuid::from_u128(9), "vault9"));
-        let fault = enable(&vault(), &vm("north"), elsewhere).expect_err("other vault");
+        let elsewhere = Holder { vault: Uuid::from_u128(9), name: "vault9", deletion: None };
+        let fault = enable(&vault(), &vm("north"), Some(elsewhere)).expect_err("other vault");
         assert_eq!(fault.code, Code::ProtectedInAnotherVault);
         assert!(fault.message.contains("'vault9'"));
+
+        let (at, until) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        let deletion = Some(Deletion { at, until, purging: false });
+        let deleted = Holder { deletion, ..elsewhere };
+        let fault = enable(&vault(), &vm("north"), Some(deleted)).expect_err("not gone yet");
+        assert_eq!(fault.code, Code::ProtectedInAnotherVault);
+        assert!(fault.message.ends_with("gone: 1970-01-01T00:00:00Z."), "{fault}");
     }
 }

@@ -20,8 +20,9 @@ use model::vault::{
 use crate::tags;
 
 mod delete;
+pub mod plan;
 
-pub use delete::{Contents, may_delete};
+pub use delete::{Contents, Ending, may_delete, may_purge, names_out_of_sight, purge_time};
 
 /// What a request asks of a vault. What it does not name stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

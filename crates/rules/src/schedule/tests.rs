@@ -311,7 +311,10 @@ fn only_a_protected_item_with_a_policy_is_backed_up() {
     ] {
         assert_eq!(policy_of(&item(state)), expected);
     }
-    let deleted = Item { deletion: Some(Deletion { at: now, until: now }), ..item(Protected) };
+    let deleted = Item {
+        deletion: Some(Deletion { at: now, until: now, purging: false }),
+        ..item(Protected)
+    };
     assert_eq!(policy_of(&deleted), Err(NoRun::Deleted));
     assert_eq!(policy_of(&Item { policy: None, ..item(Protected) }), Err(NoRun::NoPolicy));
 }

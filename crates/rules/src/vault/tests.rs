@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use model::item::{Deletion, DiskSelection, Item, ProtectionState};
-use model::vault::{SoftDelete, VaultName, VaultSettings};
+use model::vault::{SoftDelete, SoftDeletedVault, VaultName, VaultSettings};
 use uuid::Uuid;
 
 use super::*;
@@ -152,7 +152,7 @@ fn item(number: u128, deleted: bool) -> Item {
         vm_resource_group: "rg".to_owned(),
         policy: None,
         state: ProtectionState::ProtectionStopped,
-        deletion: deleted.then_some(Deletion { at, until: at }),
+        deletion: deleted.then_some(Deletion { at, until: at, purging: false }),
         disks: DiskSelection::All,
         last_backup: None,
         chain: None,
@@ -160,45 +160,114 @@ fn item(number: u128, deleted: bool) -> Item {
     }
 }
 
-/// The code and the words of the refusal to delete a vault with these contents.
-fn refusal(items: &[Item], unended_jobs: usize, points: usize) -> Option<(Code, String)> {
+fn contents(items: &[Item], unended_jobs: usize, points: usize) -> Contents<'_> {
+    Contents { items, unended_jobs, points }
+}
+
+/// A vault whose deleted data can be brought back for 33 days, or where that is off.
+fn kept_for_33_days(on: bool) -> Vault {
     let mut vault = vault(VaultSettings::default());
     vault.settings.soft_delete.days = 33;
-    let contents = Contents { items, unended_jobs, points };
-    may_delete(&vault, contents).err().map(|fault| (fault.code, fault.message))
+    if !on {
+        vault.settings.soft_delete.state = SoftDeleteState::Disabled;
+    }
+    vault
 }
 
-const FORCE: &str = "cannot be deleted as there are existing resources within the vault";
+/// The code and the words of a refusal.
+fn refusal<T: std::fmt::Debug>(verdict: Result<T, Fault>) -> (Code, String) {
+    let fault = verdict.expect_err("refused");
+    (fault.code, fault.message)
+}
+
+/// Azure's two texts. Clients look for a part of the first one.
+const EXISTING: &str = "Vault cannot be deleted as there are existing resources within the vault. Please ensure there \
+     are no backup items, protected servers, or backup management servers associated with this \
+     vault. Unregister the following containers associated with this vault before proceeding for \
+     deletion";
+const SOFT_DELETED: &str = "Recovery Services vault cannot be deleted as there are backup items in soft deleted state in \
+     the vault. The soft deleted items are permanently deleted after 33 days of delete operation. \
+     Please try vault deletion after the backup items are permanently deleted and there is no item \
+     in soft deleted state left in the vault.";
 
 #[test]
-fn a_vault_is_deleted_when_nothing_is_in_it() {
-    assert_eq!(refusal(&[], 0, 0), None);
+fn a_vault_goes_for_good_when_nothing_is_in_it_and_out_of_sight_with_soft_deleted_items() {
+    for (items, on, expected) in [
+        (vec![], true, Ending::ForGood),
+        (vec![], false, Ending::ForGood),
+        (vec![item(1, true), item(2, true)], true, Ending::SoftDeleted),
+    ] {
+        let told = may_delete(&kept_for_33_days(on), contents(&items, 0, 0));
+        assert_eq!(told, Ok(expected), "{} {on}", items.len());
+    }
 }
 
 #[test]
-fn a_vault_with_items_is_refused_in_the_words_that_clients_look_for() {
-    let (code, message) = refusal(&[item(1, false), item(2, true)], 0, 9).expect("refused");
+fn a_vault_with_items_is_refused_in_azures_words_and_names_them() {
+    let vault = kept_for_33_days(true);
+    let (code, message) =
+        refusal(may_delete(&vault, contents(&[item(1, false), item(2, true)], 0, 9)));
     assert_eq!(code, Code::VaultNotEmpty);
-    assert!(message.contains(FORCE) && message.contains("'web1'"), "{message}");
-    assert!(!message.contains("'web2'"), "{message}");
+    assert_eq!(message, format!("{EXISTING} : virtual machine 'web1'."));
     let many: Vec<Item> = (1..=7).map(|number| item(number, false)).collect();
-    let (_, message) = refusal(&many, 0, 0).expect("refused");
-    assert!(message.contains("'web5', 2 more"), "{message}");
-    let (code, message) = refusal(&[], 1, 0).expect("refused");
-    assert!(code == Code::VaultNotEmpty && message.contains(FORCE), "{message}");
+    let (_, message) = refusal(may_delete(&vault, contents(&many, 0, 0)));
+    assert!(message.ends_with("'web5', 2 more."), "{message}");
+    let (code, message) = refusal(may_delete(&vault, contents(&[item(1, true)], 1, 0)));
+    assert!(code == Code::VaultNotEmpty && message.starts_with(EXISTING), "{message}");
 }
 
 #[test]
-fn a_vault_with_soft_deleted_items_says_for_how_long() {
-    let (code, message) = refusal(&[item(1, true)], 0, 1).expect("refused");
-    assert_eq!(code, Code::VaultHoldsData);
-    assert!(message.contains("soft deleted state") && message.contains("33 days"), "{message}");
-    assert!(!message.contains(FORCE), "{message}");
+fn soft_deleted_items_keep_a_vault_without_soft_delete_and_one_that_is_out_of_sight() {
+    let items = [item(1, true)];
+    for refused in [
+        refusal(may_delete(&kept_for_33_days(false), contents(&items, 0, 1))),
+        refusal(may_purge(&kept_for_33_days(true), contents(&items, 0, 1))),
+    ] {
+        assert_eq!(refused, (Code::VaultHoldsData, SOFT_DELETED.to_owned()));
+    }
+    assert_eq!(may_purge(&kept_for_33_days(true), contents(&[], 0, 0)), Ok(()));
 }
 
 #[test]
 fn a_vault_whose_repository_holds_points_of_nobody_is_kept() {
-    let (code, message) = refusal(&[], 0, 2).expect("refused");
-    assert_eq!(code, Code::VaultHoldsData);
-    assert!(message.contains("2 recovery points") && !message.contains(FORCE), "{message}");
+    let vault = kept_for_33_days(true);
+    for refused in [
+        refusal(may_delete(&vault, contents(&[], 0, 2))),
+        refusal(may_purge(&vault, contents(&[], 0, 2))),
+    ] {
+        assert_eq!(refused.0, Code::VaultHoldsData);
+        assert!(refused.1.contains("2 recovery points"), "{}", refused.1);
+        assert!(!refused.1.contains("existing resources within the vault"), "{}", refused.1);
+    }
+}
+
+#[test]
+fn a_vault_out_of_sight_is_gone_with_the_last_of_its_items() {
+    let until = |number, second| {
+        let until = Timestamp::from_second(second).expect("in range");
+        let deletion = Some(Deletion { at: Timestamp::UNIX_EPOCH, until, purging: false });
+        Item { deletion, ..item(number, true) }
+    };
+    let items = [until(1, 50), until(2, 90), until(3, 70)];
+    assert_eq!(purge_time(Timestamp::UNIX_EPOCH, &items).as_second(), 90);
+    assert_eq!(purge_time(Timestamp::UNIX_EPOCH, &[]), Timestamp::UNIX_EPOCH);
+}
+
+#[test]
+fn vaults_out_of_sight_that_share_a_name_are_told_apart() {
+    let named = |number, name: &str, region: &str| SoftDeletedVault {
+        vault: Vault {
+            id: Uuid::from_u128(number),
+            name: VaultName::new(name).expect("valid"),
+            region: region.to_owned(),
+            ..vault(VaultSettings::default())
+        },
+        deleted_at: Timestamp::UNIX_EPOCH,
+    };
+    let vaults = [named(1, "v1", "north"), named(2, "v1", "south"), named(3, "v2", "north")];
+    assert_eq!(names_out_of_sight(&vaults), ["v1", "v1", "v2"]);
+    let vaults = [named(1, "v1", "north"), named(2, "V1", "north")];
+    let expected =
+        ["v1-00000000-0000-0000-0000-000000000001", "V1-00000000-0000-0000-0000-000000000002"];
+    assert_eq!(names_out_of_sight(&vaults), expected);
 }
