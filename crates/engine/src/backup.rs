@@ -24,10 +24,10 @@ use model::job::{JobId, Operation, TAKE_SNAPSHOT, TRANSFER_TO_VAULT, VALIDATE_BA
 use model::point::PointId;
 use model::vault::Vault;
 use rules::job_life::Outcome;
-use rules::{item_life, retain};
+use rules::{item_life, protection, retain};
 
 use crate::Engine;
-use crate::faults::OrFault;
+use crate::faults::{self, OrFault};
 use crate::hosts::Connected;
 use crate::job_run::{JobRun, NewJob, Stop};
 use crate::retries::{self, Retry};
@@ -207,7 +207,9 @@ impl Backup {
 
     fn find_host(&self, run: &mut JobRun) -> Result<Arc<Connected>, Stop> {
         run.begin_task(TAKE_SNAPSHOT)?;
-        Ok(self.world.hosts.host_of(self.item.vm, &self.item.vm_name)?)
+        let host = self.world.hosts.host_of(self.item.vm, &self.item.vm_name)?;
+        protection::is_in_region(&self.vault, &self.item, &host.host.region)?;
+        Ok(host)
     }
 
     fn back_up(&self, run: &mut JobRun, host: &Connected) -> Result<Finished, Stop> {
@@ -254,17 +256,12 @@ impl Backup {
     }
 
     fn fail(&self, run: JobRun, stop: Stop) {
-        if matches!(&stop, Stop::Fault(fault) if opens_anew(fault.code)) {
+        if matches!(&stop, Stop::Fault(fault) if faults::opens_anew(fault.code)) {
             self.world.repositories.forget(self.vault.id);
         }
         let job = run.finish(Err(stop));
         self.world.scheduler.ended(&job);
     }
-}
-
-/// Whether an error may go away once the repository is opened anew.
-fn opens_anew(code: Code) -> bool {
-    matches!(code, Code::StoreUnavailable | Code::StoreDamaged | Code::WrongKey)
 }
 
 /// Past the commit a request to stop is too late.

@@ -53,6 +53,11 @@ pub(crate) fn of_repository(error: &RepoError) -> Fault {
     Fault::new(code, format!("{}.", capitalised(&chain_text(error))))
 }
 
+/// Whether an error may go away once the repository is opened anew.
+pub(crate) fn opens_anew(code: Code) -> bool {
+    matches!(code, Code::StoreUnavailable | Code::StoreDamaged | Code::WrongKey)
+}
+
 /// `text` with its first letter in upper case: error texts begin small, sentences do not.
 pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
@@ -65,6 +70,7 @@ pub(crate) fn of_ledger(error: &LedgerError) -> Fault {
         LedgerError::ItemBusy { .. } => Code::BackupInProgress,
         LedgerError::ItemChanged => Code::ConflictingOperation,
         LedgerError::ItemClosed => Code::ItemClosed,
+        LedgerError::VaultNameTaken => Code::VaultNameTaken,
         LedgerError::VmTaken { .. } => Code::ProtectedInAnotherVault,
         LedgerError::PolicyInUse { .. } => Code::PolicyInUse,
         LedgerError::Missing => Code::ResourceNotFound,

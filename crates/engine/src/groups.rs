@@ -123,7 +123,8 @@ impl Engine {
         vaults.retain(|vault| vault.resource_group.eq_ignore_ascii_case(&group));
         for vault in &vaults {
             vaults::may_delete(world, vault).map_err(|fault| {
-                let message = format!("Resource group '{group}' stays: {}", fault.message);
+                let (vault, why) = (&vault.name, fault.message);
+                let message = format!("Resource group '{group}' stays for vault '{vault}'. {why}");
                 Fault::new(Code::GroupNotEmpty, message)
             })?;
         }

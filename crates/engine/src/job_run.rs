@@ -63,7 +63,7 @@ pub(crate) struct NewJob<'a> {
 
 impl NewJob<'_> {
     /// The job, as it begins now.
-    fn job(self, world: &World) -> Job {
+    pub(crate) fn job(self, world: &World) -> Job {
         let task = |name: &&str| Task { name: (*name).to_owned(), status: Status::NotStarted };
         Job {
             id: JobId(model::seed::new_uuid(world.seed.as_ref())),
@@ -101,9 +101,14 @@ impl JobRun {
             Some(due) => world.ledger.create_run(&job, due).or_fault()?,
             None => world.ledger.create_job(&job).or_fault()?,
         }
+        Ok(Self::adopt(world, job))
+    }
+
+    /// Puts a job on the board that is in the ledger already, and has just begun.
+    pub(crate) fn adopt(world: &Arc<World>, job: Job) -> Self {
         world.board.open(&job);
         let saved_at = job.started_at;
-        Ok(Self { job, world: Arc::clone(world), saved_at, over: false })
+        Self { job, world: Arc::clone(world), saved_at, over: false }
     }
 
     /// Records a job that could not even begin.

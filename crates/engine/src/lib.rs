@@ -23,6 +23,7 @@ mod jobs;
 mod networks;
 mod policies;
 mod protection;
+mod purge;
 mod reconcile;
 mod record;
 mod recover;
@@ -66,12 +67,13 @@ pub use rules::alerts::{Suppression, Window};
 pub use rules::health::Objective;
 pub use rules::item_life::Wish;
 pub use rules::tags::Change as TagsChange;
-pub use rules::vault::{AlertsChange, Change as VaultChange};
+pub use rules::vault::plan::{Blocker, Plan as DeletionPlan};
+pub use rules::vault::{AlertsChange, Change as VaultChange, Ending as VaultEnding};
 /// The zone of a Windows or an IANA name.
 pub use rules::zone::find as time_zone;
 pub use status::{Backlog, Health, ItemHealth, VaultHealth};
 pub use stores::NewStore;
-pub use vaults::{NewVault, Strictness, VaultUsage};
+pub use vaults::{NewVault, Strictness, VaultEnd, VaultOutOfSight, VaultUsage};
 
 use board::Board;
 use clock::SystemClock;
@@ -187,6 +189,7 @@ impl Engine {
             board: Board::default(),
             repositories,
             hosts: Hosts::new(ports.connect),
+            purging: Mutex::default(),
             tenancy_changes: Mutex::default(),
             scheduler: Scheduler::new(),
             watch: Watch::default(),
@@ -206,6 +209,7 @@ impl Engine {
         watch::start(&engine.world);
         alerts::start(&engine.world);
         reconcile::start(&engine.world);
+        purge::start_loop(&engine.world);
         Ok(engine)
     }
 
@@ -225,14 +229,16 @@ impl Engine {
     }
 
     /// Does once, in this thread, what the engine's loops do again and again: looks at every host,
-    /// starts what is due, sees to points of which it is open whether they exist, measures what
-    /// vaults hold, and tells of alerts. For an engine whose [`Tasks`] run no loops.
+    /// starts what is due, sees to points of which it is open whether they exist, purges what was
+    /// deleted long enough ago, measures what vaults hold, and tells of alerts. For an engine whose
+    /// [`Tasks`] run no loops.
     pub fn turn(&self) {
         hosts::turn(&self.world);
         scheduler::turn(&self.world);
         reconcile::turn(&self.world);
         watch::turn(&self.world);
         alerts::turn(&self.world);
+        purge::turn(&self.world);
     }
 
     /// Asks every running job to stop. The process may end when they have; one that is killed

@@ -1,27 +1,31 @@
 //! Protected items: what becomes of them, and finding what is protected.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use ledger::LedgerError;
 use ledger::port::ItemQuery;
 use model::fault::{Code, Fault};
 use model::item::{DiskSelection, Item, ProtectionState};
-use model::job::{JobId, Operation};
+use model::job::JobId;
 use model::vault::Vault;
 use model::vm::Vm;
 use rules::disks;
-use rules::item_life::{self, Change, Facts, Wish};
-use rules::protection::{self, Enable};
+use rules::item_life::{self, Wish};
+use rules::protection::{self, Enable, Holder};
 use uuid::Uuid;
 
 use crate::Engine;
 use crate::faults::OrFault;
-use crate::job_run::{JobRun, NewJob};
+use crate::job_run::JobRun;
 
-/// How often a change is decided anew because the item changed meanwhile.
-const CHANGE_TRIES: u32 = 5;
+mod change;
+
+pub(crate) use change::change;
+use change::configured;
+
+/// How often enabling is decided anew because somebody else did it at the same moment.
+const ENABLE_TRIES: u32 = 5;
 
 impl Engine {
     /// The virtual machines that could be protected by this vault: those of its region that no
@@ -88,31 +92,50 @@ impl Engine {
         policy: &str,
         disks: Option<DiskSelection>,
     ) -> Result<(Item, JobId), Fault> {
+        for _ in 0..ENABLE_TRIES {
+            if let Some(done) = self.try_to_protect(vault, vm_group, vm_name, policy, &disks)? {
+                return Ok(done);
+            }
+        }
+        let message =
+            format!("Virtual machine '{vm_name}' is being enabled by somebody else, too.");
+        Err(Fault::new(Code::ConflictingOperation, message))
+    }
+
+    /// As [`Engine::protect`]; nothing, where somebody enabled the machine at the same moment: then
+    /// it is to be decided anew.
+    fn try_to_protect(
+        &self,
+        vault: &Vault,
+        vm_group: &str,
+        vm_name: &str,
+        policy: &str,
+        disks: &Option<DiskSelection>,
+    ) -> Result<Option<(Item, JobId)>, Fault> {
         let policy = self.policy(vault, policy)?.name;
+        let wish = Wish::Protect { policy: policy.clone(), disks: disks.clone() };
         let item = self.world.ledger.item_named(vault.id, vm_group, vm_name).or_fault()?;
         if let Some(item) = item {
             self.is_still(&item)?;
             self.has_disks(&item, disks.as_ref())?;
-            return self.change_item(vault, item, &Wish::Protect { policy, disks });
+            return change(&self.world, vault, item, &wish).map(Some);
         }
         let vm = self.vm(vm_group, vm_name)?;
         let protected = self.protection_of(&vm)?;
-        let by = protected.as_ref().map(|(vault, _)| (vault.id, vault.name.as_str()));
-        let enable = protection::enable(vault, &vm, by)?;
+        let enable = protection::enable(vault, &vm, protected.as_ref().map(holder))?;
         disks::check(&vm.name, &vm.disks, disks.as_ref().unwrap_or(&DiskSelection::All))?;
-        match (enable, protected) {
+        if let (Enable::Update, Some((_, item))) = (enable, protected) {
             // It was enabled under another name.
-            (Enable::Update, Some((_, item))) => {
-                self.change_item(vault, item, &Wish::Protect { policy, disks })
-            }
-            _ => {
-                let item = self.new_item(vault, &vm, policy, disks.unwrap_or_default());
-                self.create_item(&item, &vm)?;
-                self.world.scheduler.changed();
-                let job = JobRun::record_done(&self.world, configured(&item))?;
-                Ok((item, job))
-            }
+            return change(&self.world, vault, item, &wish).map(Some);
         }
+        let item = self.new_item(vault, &vm, policy, disks.clone().unwrap_or_default());
+        match self.world.ledger.create_item(&item) {
+            Err(LedgerError::VmTaken { .. }) => return Ok(None),
+            created => created.or_fault()?,
+        }
+        self.world.scheduler.changed();
+        let job = JobRun::record_done(&self.world, configured(&item))?;
+        Ok(Some((item, job)))
     }
 
     /// Whether a virtual machine could be protected by this vault, under this policy if one is
@@ -131,8 +154,7 @@ impl Engine {
         policy.map(|policy| self.policy(vault, policy)).transpose()?;
         let vm = self.vm(vm_group, vm_name)?;
         let protected = self.protection_of(&vm)?;
-        let by = protected.as_ref().map(|(vault, _)| (vault.id, vault.name.as_str()));
-        protection::enable(vault, &vm, by)?;
+        protection::enable(vault, &vm, protected.as_ref().map(holder))?;
         if let Some((_, item)) = &protected {
             item_life::may_restore(item)?;
         }
@@ -140,79 +162,14 @@ impl Engine {
     }
 
     /// Stops an item's protection, brings it back, or deletes it. The job has ended when this
-    /// returns.
+    /// returns, except one that deletes data for good: that goes on.
     ///
     /// # Errors
     ///
-    /// See [`item_life::change`]; `BackupInProgress` while a backup runs; the ledger failed.
+    /// See [`rules::item_life::change`]; `BackupInProgress` while a backup runs, and where data is
+    /// to go for good, while any job of the item does; the ledger failed.
     pub fn change(&self, vault: &Vault, item: Item, wish: &Wish) -> Result<JobId, Fault> {
-        self.change_item(vault, item, wish).map(|(_, job)| job)
-    }
-
-    fn change_item(&self, vault: &Vault, item: Item, wish: &Wish) -> Result<(Item, JobId), Fault> {
-        let mut before = item;
-        for _ in 0..CHANGE_TRIES {
-            let points = self.world.ledger.count_points(before.id).or_fault()?;
-            let facts = self.facts(vault, points);
-            let Change { after, operation, idle } = item_life::change(&before, wish, facts)?;
-            let mut new = NewJob { operation, ..configured(&after) };
-            if operation == Operation::DeleteBackupData {
-                new.properties.push(("Number of Recovery Points".to_owned(), points.to_string()));
-            }
-            let job = JobRun::done(&self.world, new);
-            match self.world.ledger.change_item(&before, &after, &job, idle) {
-                Ok(()) => {
-                    tracing::info!(
-                        vault = %vault.name, vm = after.vm_name, job = %job.id,
-                        "{}", operation.azure_name()
-                    );
-                    self.world.tally.count(&job);
-                    self.world.scheduler.changed();
-                    self.give_up_chain(&before, &after);
-                    return Ok((after, job.id));
-                }
-                // A backup may have ended meanwhile: decide again on what there is now.
-                Err(LedgerError::ItemChanged) => {
-                    before = self.world.ledger.item(before.id).or_fault()?.unwrap_or(before);
-                }
-                Err(error) => return Err(error).or_fault(),
-            }
-        }
-        Err(LedgerError::ItemChanged).or_fault()
-    }
-
-    fn facts(&self, vault: &Vault, points: u64) -> Facts {
-        let soft_delete = &vault.settings.soft_delete;
-        Facts {
-            points,
-            immutable: vault.settings.immutability.is_on(),
-            soft_delete_days: soft_delete.is_on().then_some(soft_delete.days),
-            now: self.world.clock.now(),
-        }
-    }
-
-    /// Deletes the checkpoint of a chain that nothing will be read from any more, in the
-    /// background: a hypervisor may take its time. One that cannot be deleted now, as of a machine
-    /// that is off, is deleted with the next recovery of its host, or by the next backup.
-    fn give_up_chain(&self, before: &Item, after: &Item) {
-        let Some(chain) = before.chain.clone().filter(|_| after.chain.is_none()) else {
-            return;
-        };
-        let (world, vm, name) = (Arc::clone(&self.world), before.vm, before.vm_name.clone());
-        let forget = move || {
-            let forgotten = world.hosts.host_of(vm, &name).and_then(|host| {
-                host.hypervisor.forget_checkpoint(vm, &chain.checkpoint).or_fault()
-            });
-            match forgotten {
-                Ok(()) => tracing::info!(vm = name, checkpoint = chain.checkpoint, "given up"),
-                Err(fault) => {
-                    tracing::warn!(vm = name, checkpoint = chain.checkpoint, "stays: {fault}");
-                }
-            }
-        };
-        if let Err(error) = self.world.tasks.start("forget", Box::new(forget)) {
-            tracing::warn!(%error, "no thread for giving up a checkpoint");
-        }
+        change(&self.world, vault, item, wish).map(|(_, job)| job)
     }
 
     /// Whether the machine of the item's name, if there is one, is the one that it protects.
@@ -268,20 +225,6 @@ impl Engine {
         }
     }
 
-    fn create_item(&self, item: &Item, vm: &Vm) -> Result<(), Fault> {
-        match self.world.ledger.create_item(item) {
-            Err(LedgerError::VmTaken { vault }) => {
-                // Somebody enabled it at the same moment.
-                let by = self.world.ledger.vault(vault).or_fault()?;
-                let by = by.map_or_else(|| vault.to_string(), |vault| vault.name.to_string());
-                let message =
-                    format!("Virtual machine '{}' is already protected by vault '{by}'.", vm.name);
-                Err(Fault::new(Code::ProtectedInAnotherVault, message))
-            }
-            other => other.or_fault(),
-        }
-    }
-
     /// The vault's items, by the VM's name.
     ///
     /// # Errors
@@ -328,19 +271,7 @@ impl Engine {
     }
 }
 
-/// The job of an item that is configured.
-fn configured(item: &Item) -> NewJob<'static> {
-    let mut properties = vec![("VM Name".to_owned(), item.vm_name.clone())];
-    if let Some(policy) = &item.policy {
-        properties.push(("Policy Name".to_owned(), policy.clone()));
-    }
-    NewJob {
-        vault: item.vault,
-        item: item.id,
-        operation: Operation::ConfigureBackup,
-        point: None,
-        retain_until: None,
-        tasks: &[],
-        properties,
-    }
+/// Who has an item of a virtual machine, as the rules want to know it.
+fn holder((vault, item): &(Vault, Item)) -> Holder<'_> {
+    Holder { vault: vault.id, name: vault.name.as_str(), deletion: item.deletion }
 }

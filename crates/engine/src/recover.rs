@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::backup::transfer;
 use crate::faults::OrFault;
 use crate::hosts::Connected;
+use crate::vaults::VaultEnd;
 use crate::world::World;
 use crate::{job_run, record, restore, retries, vaults};
 
@@ -151,7 +152,7 @@ fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
 /// Removes what is left of vaults that were deleted. What cannot be removed now stays noted.
 pub(crate) fn deleted_vaults(world: &World) -> Result<(), Fault> {
     for deleted in world.ledger.uncleared_vaults().or_fault()? {
-        vaults::finish(world, &deleted);
+        vaults::finish(world, &VaultEnd::ForGood(deleted));
     }
     Ok(())
 }

@@ -189,7 +189,7 @@ impl Engine {
         })?;
         let plan = self.plan(&vault, item, &point, wanted)?;
         let mut tasks = vec![TRANSFER_FROM_VAULT];
-        let mut properties = vec![];
+        let mut properties = vec![("VM Name".to_owned(), item.vm_name.clone())];
         let mut tell = |name: &str, value: String| properties.push((name.to_owned(), value));
         let kind = match &plan.form {
             RestoreForm::Disks { .. } => "Recover disks",

@@ -183,7 +183,7 @@ pub(crate) fn health(world: &World, sees: &dyn Fn(&Vault) -> bool) -> Result<Hea
         failed.extend(failed_jobs(world, &vault, at)?);
         let policies = world.ledger.policies(vault.id).or_fault()?;
         let items = items_of(world, &vault, &policies, &counted, at)?;
-        let mut warnings = vaults::warnings(&world.config, &vault);
+        let mut warnings = vaults::warnings(world, &vault);
         warnings.extend(clock_changes(&policies, &items, at));
         let space = world.ledger.space(vault.id, health::samples_from(at)).or_fault()?;
         let verified = verified.remove(&vault.id);

@@ -1,5 +1,7 @@
 //! Vaults.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use ledger::LedgerError;
 use model::fault::{Code, Fault};
@@ -14,12 +16,18 @@ use rules::vault::{self, Change, Standing};
 use uuid::Uuid;
 
 use crate::Engine;
-use crate::config::{Config, check_region};
+use crate::config::check_region;
 use crate::faults::OrFault;
+use crate::hosts::Connected;
+use crate::world::World;
 
 mod delete;
+mod out_of_sight;
+mod plan;
 
-pub(crate) use delete::{delete, finish, may_delete};
+pub use delete::VaultEnd;
+pub(crate) use delete::{delete, finish, may_delete, purge};
+pub use out_of_sight::VaultOutOfSight;
 
 /// What a new vault is to be.
 #[derive(Debug, Clone)]
@@ -161,14 +169,15 @@ impl Engine {
         Ok(vault)
     }
 
-    /// Deletes a vault for good: with its policies, its ended jobs and its repository.
+    /// Deletes a vault: for good, with its policies, its ended jobs and its repository; or, where
+    /// it holds nothing but soft-deleted items, until the last of them is gone.
     ///
     /// # Errors
     ///
-    /// `VaultNotEmpty` while it holds items or its jobs run; `VaultHoldsData` while it holds only
-    /// soft-deleted items, or points that no item accounts for; its repository cannot be read, or
-    /// the ledger failed.
-    pub fn delete_vault(&self, vault: &Vault) -> Result<DeletedVault, Fault> {
+    /// `VaultNotEmpty` while it holds items or its jobs run; `VaultHoldsData` while it holds
+    /// soft-deleted items and its soft delete is off, or points that no item accounts for; its
+    /// repository cannot be read, or the ledger failed.
+    pub fn delete_vault(&self, vault: &Vault) -> Result<VaultEnd, Fault> {
         let alone = self.world.changing_tenancy();
         let deleted = delete::delete(&self.world, vault)?;
         drop(alone);
@@ -176,7 +185,7 @@ impl Engine {
         Ok(deleted)
     }
 
-    /// The deleted vault with this id.
+    /// The vault with this id that was deleted for good.
     ///
     /// # Errors
     ///
@@ -233,19 +242,28 @@ impl Engine {
 
     /// What the operator should know about a vault, in sentences.
     pub fn vault_warnings(&self, vault: &Vault) -> Vec<String> {
-        warnings(&self.world.config, vault)
+        warnings(&self.world, vault)
     }
 }
 
 /// What the operator should know about a vault, in sentences.
-pub(crate) fn warnings(config: &Config, vault: &Vault) -> Vec<String> {
+pub(crate) fn warnings(world: &World, vault: &Vault) -> Vec<String> {
     let mut warnings = Vec::new();
     if vault.redundancy != Redundancy::LocallyRedundant {
         warnings.push(format!(
             "No second copy: this vault is to be {}, but its data is in one store only. Copy \
              {} elsewhere yourself, or set LocallyRedundant if one copy is meant.",
             vault.redundancy.azure_name(),
-            config.repository_dir(&vault.region, vault.id).display()
+            world.config.repository_dir(&vault.region, vault.id).display()
+        ));
+    }
+    let here =
+        |connected: &Arc<Connected>| connected.host.region.eq_ignore_ascii_case(&vault.region);
+    if !world.hosts.all().iter().any(here) {
+        warnings.push(format!(
+            "No host is in region '{}', so there is no virtual machine that this vault could \
+             protect: register a host there, or make a vault in another region.",
+            vault.region
         ));
     }
     if vault.settings.public_network_access == PublicNetworkAccess::Disabled {

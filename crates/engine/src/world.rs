@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) verifier: Verifier,
     pub(crate) tally: Tally,
     pub(crate) alerting: Alerting,
+    /// Held while somebody looks for what is to be purged. It guards no value, only that order.
+    pub(crate) purging: Mutex<()>,
     /// Held while vaults, resource groups and hosts are made or deleted, so that none of them is
     /// made in one that is being deleted. It guards no value, only that order.
     pub(crate) tenancy_changes: Mutex<()>,

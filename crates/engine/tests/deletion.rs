@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use ledger::Ledger as _;
 use ledger::port::JobQuery;
 use model::fault::Code;
-use model::item::{Deletion, Item};
+use model::item::Item;
 use model::job::{Job, JobId, Status};
 use model::vault::{DeletedVault, Vault};
 use uuid::Uuid;
@@ -67,14 +67,14 @@ fn an_empty_vault_goes_for_good_and_leaves_its_key() {
     let export = house.engine.exported_jobs(&vault, export.expect("written")).expect("there");
     let cache = house.data().join("cache").join(vault.id.to_string());
     fs::create_dir_all(&cache).expect("made");
-    let deleted = house.engine.delete_vault(&vault).expect("deleted");
+    let deleted = house.engine.delete_vault(&vault).expect("deleted").id();
     assert_eq!(places.there(), GONE);
     assert!(!cache.exists(), "the cache of its index goes with it");
     assert_eq!(fs::read(&places.retired).expect("there"), key);
     assert!(!export.parent().is_some_and(Path::exists), "its exports go with it");
     assert_eq!(Places::of(&house.data(), &other).there(), WHOLE);
     assert_eq!(house.engine.vaults().expect("listed"), [other]);
-    let known = house.engine.deleted_vault(deleted.id).expect("read").expect("known");
+    let known = house.engine.deleted_vault(deleted).expect("read").expect("known");
     assert!(known.cleared_at.is_some());
     let again = house.engine.delete_vault(&vault).expect_err("it is gone");
     assert_eq!(again.code, Code::ResourceNotFound);
@@ -96,20 +96,6 @@ fn a_vault_with_an_item_stays_as_it_is() {
         assert_eq!(Places::of(&house.data(), &vault).there(), WHOLE);
     }
     assert_eq!(house.backup(&vault).status, Status::Completed);
-}
-
-#[test]
-fn a_vault_with_only_soft_deleted_items_says_for_how_long_they_stay() {
-    let house = House::with_one_disk();
-    let (vault, item) = house.protected();
-    let at = Timestamp::UNIX_EPOCH;
-    let house = house.restart(|data| {
-        let deletion = Some(Deletion { at, until: at });
-        ledger(data).update_item(&Item { deletion, ..item }).expect("recorded");
-    });
-    let fault = house.engine.delete_vault(&vault).expect_err("it holds data");
-    assert_eq!(fault.code, Code::VaultHoldsData);
-    assert!(fault.message.contains("14 days"), "{fault}");
 }
 
 /// A house whose vault holds a point in its repository, and whose ledger is a copy from before the

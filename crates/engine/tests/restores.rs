@@ -217,7 +217,8 @@ fn a_store_of_another_region_and_a_deleted_item_are_refused() {
     refused(&house, RestoreRequest { store: None, ..disks(&south) });
 
     let now = house.engine.clock().now();
-    let deletion = Some(Deletion { at: now, until: now + SignedDuration::from_hours(24) });
+    let deletion =
+        Some(Deletion { at: now, until: now + SignedDuration::from_hours(24), purging: false });
     let item = model::item::Item { deletion, ..house.item(&vault) };
     let point = house.points(&vault)[0].id;
     let fault = house.engine.restore(&item, point, disks(&staging(&house)));

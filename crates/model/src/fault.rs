@@ -174,11 +174,15 @@ codes! {
     /// A vault with something in it that must be deleted first.
     VaultNotEmpty = "ServiceResourceNotEmptyWithContainerDetails",
         "The vault still protects virtual machines, or its jobs have not ended.",
-        "Stop protection with deletion of the backup data for every item, then delete the vault.";
+        "Follow `holdfast vault delete --plan`: it names each, and the command that removes it.";
     /// A vault with data that cannot be deleted yet.
     VaultHoldsData = "ServiceResourceNotEmptyWithBackendMessage",
         "The vault holds soft-deleted items, or recovery points that no item accounts for.",
-        "Wait until the data is gone for good; look at the points with `holdfast repo list`.";
+        "Wait until the data is gone for good, or follow `holdfast vault delete --plan`.";
+    /// A vault that is to come back where another one has its name by now.
+    VaultNameTaken = "VaultNameNotAvailable",
+        "A resource group has one vault of a name; another one has taken it meanwhile.",
+        "Bring the vault back into another resource group, with --into.";
     /// A resource group with something in it that does not go with it.
     GroupNotEmpty = "ResourceGroupDeletionBlocked",
         "The resource group holds hosts, virtual machines, or what is protected of them.",
@@ -214,7 +218,7 @@ codes! {
     /// A VM that another vault protects.
     ProtectedInAnotherVault = "BMSUserErrorContainerIsAlreadyRegisteredWithAnotherVault",
         "A virtual machine can be protected by one vault at a time.",
-        "Stop its protection in the other vault and delete its backup data there first.";
+        "Delete its backup data in the other vault, and wait until it is gone for good there.";
     /// An item that is not there.
     ItemNotFound = "BMSUserErrorContainerObjectNotFound",
         "The virtual machine is not protected in this vault.",

@@ -13,6 +13,9 @@
 //! from step 3: each can be done again. A repository in which points have appeared since step 1, by
 //! somebody who works on the store alone, is not renamed, and what is not renamed is not removed.
 //!
+//! A vault that holds nothing but soft-deleted items is put out of sight by one transaction of the
+//! ledger, and nothing of it is touched. It goes by the steps above once the last of them is gone.
+//!
 //! The key stays, under another name: who copied the repository elsewhere needs it. It is small,
 //! and nothing else opens such a copy.
 
@@ -23,15 +26,34 @@ use std::path::Path;
 use ledger::LedgerError;
 use ledger::port::JobQuery;
 use model::fault::{Code, Fault};
-use model::vault::{DeletedVault, Vault};
-use rules::vault::{self as verdict, Contents};
+use model::vault::{DeletedVault, SoftDeletedVault, Vault};
+use rules::vault::{self as verdict, Contents, Ending};
 use uuid::Uuid;
 
 use crate::faults::OrFault;
 use crate::world::World;
 
-/// Whether a vault may be deleted now.
-pub(crate) fn may_delete(world: &World, vault: &Vault) -> Result<(), Fault> {
+/// What deleting a vault made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VaultEnd {
+    /// It is gone.
+    ForGood(DeletedVault),
+    /// It can be brought back until the last of its items is gone.
+    SoftDeleted(SoftDeletedVault),
+}
+
+impl VaultEnd {
+    /// The vault's id.
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::ForGood(deleted) => deleted.id,
+            Self::SoftDeleted(deleted) => deleted.vault.id,
+        }
+    }
+}
+
+/// Whether a vault may be deleted now, and what that would make of it.
+pub(crate) fn may_delete(world: &World, vault: &Vault) -> Result<Ending, Fault> {
     let items = world.ledger.items(Some(vault.id)).or_fault()?;
     let query = JobQuery { vault: Some(vault.id), unfinished: true, ..JobQuery::default() };
     let unended_jobs = world.ledger.jobs(query).or_fault()?.len();
@@ -43,10 +65,42 @@ pub(crate) fn may_delete(world: &World, vault: &Vault) -> Result<(), Fault> {
     verdict::may_delete(vault, Contents { items: &items, unended_jobs, points })
 }
 
-/// Takes a vault out of the ledger: steps 1 and 2. To be called while nobody makes or deletes
-/// vaults; [`finish`] is to follow, and may take its time.
-pub(crate) fn delete(world: &World, vault: &Vault) -> Result<DeletedVault, Fault> {
-    may_delete(world, vault)?;
+/// Deletes a vault: steps 1 and 2, or puts it out of sight. To be called while nobody makes or
+/// deletes vaults; [`finish`] is to follow, and may take its time.
+pub(crate) fn delete(world: &World, vault: &Vault) -> Result<VaultEnd, Fault> {
+    match may_delete(world, vault)? {
+        Ending::ForGood => take_out(world, vault).map(VaultEnd::ForGood),
+        Ending::SoftDeleted => {
+            let deleted_at = world.clock.now();
+            unless_in_use(world, vault, world.ledger.soft_delete_vault(vault.id, deleted_at))?;
+            tracing::info!(vault = %vault.name, id = %vault.id, "vault soft-deleted");
+            Ok(VaultEnd::SoftDeleted(SoftDeletedVault { vault: vault.clone(), deleted_at }))
+        }
+    }
+}
+
+/// Lets a soft-deleted vault go for good, if nothing is in it.
+pub(crate) fn purge(world: &World, vault: &Vault) -> Result<DeletedVault, Fault> {
+    let alone = world.changing_tenancy();
+    let out_of_sight = world.ledger.soft_deleted_vaults().or_fault()?;
+    if !out_of_sight.iter().any(|it| it.vault.id == vault.id) {
+        let message = format!("Vault '{}' is not soft-deleted any more.", vault.name);
+        return Err(Fault::new(Code::ResourceNotFound, message));
+    }
+    let items = world.ledger.items(Some(vault.id)).or_fault()?;
+    let points = match items.is_empty() {
+        true => points_in(world, &vault.region, vault.id, vault.name.as_str())?,
+        false => 0,
+    };
+    verdict::may_purge(vault, Contents { items: &items, unended_jobs: 0, points })?;
+    let deleted = take_out(world, vault)?;
+    drop(alone);
+    finish(world, &VaultEnd::ForGood(deleted.clone()));
+    Ok(deleted)
+}
+
+/// Takes a vault out of the ledger.
+fn take_out(world: &World, vault: &Vault) -> Result<DeletedVault, Fault> {
     let deleted = DeletedVault {
         id: vault.id,
         name: vault.name.clone(),
@@ -55,22 +109,34 @@ pub(crate) fn delete(world: &World, vault: &Vault) -> Result<DeletedVault, Fault
         deleted_at: world.clock.now(),
         cleared_at: None,
     };
-    match world.ledger.delete_vault(&deleted) {
-        // Somebody enabled a virtual machine at the same moment: then that is why not.
-        Err(LedgerError::InUse) => {
-            may_delete(world, vault)?;
-            let message = format!("Vault '{}' is in use.", vault.name);
-            return Err(Fault::new(Code::VaultNotEmpty, message));
-        }
-        answer => answer.or_fault()?,
-    }
+    unless_in_use(world, vault, world.ledger.delete_vault(&deleted))?;
     tracing::info!(vault = %vault.name, id = %vault.id, "vault deleted");
     Ok(deleted)
 }
 
+/// The ledger's answer; where somebody enabled a virtual machine at the same moment, that is why
+/// not.
+fn unless_in_use(
+    world: &World,
+    vault: &Vault,
+    answer: Result<(), LedgerError>,
+) -> Result<(), Fault> {
+    match answer {
+        Err(LedgerError::InUse) => {
+            may_delete(world, vault)?;
+            let message = format!("Vault '{}' is in use.", vault.name);
+            Err(Fault::new(Code::VaultNotEmpty, message))
+        }
+        answer => answer.or_fault(),
+    }
+}
+
 /// Removes what is left of a deleted vault. What cannot be removed now, the next start tries again:
 /// the vault is deleted either way.
-pub(crate) fn finish(world: &World, deleted: &DeletedVault) {
+pub(crate) fn finish(world: &World, end: &VaultEnd) {
+    let VaultEnd::ForGood(deleted) = end else {
+        return;
+    };
     if let Err(fault) = clear(world, deleted) {
         let (vault, code) = (&deleted.name, fault.code.name());
         tracing::error!(%vault, code, "deleted, but not gone: {}", fault.message);
