@@ -174,7 +174,7 @@ def test_deleted_data_comes_back(az, protect):
     item.delete()
 
 
-def test_without_soft_delete_nothing_is_deleted(az, arm, lenient_vault, vm):
+def test_without_soft_delete_the_data_is_gone_at_once(az, arm, lenient_vault, vm):
     item = Protection(az, arm, GROUP, lenient_vault, GROUP, vm().name)
     item.enable()
     item.back_up()
@@ -183,16 +183,12 @@ def test_without_soft_delete_nothing_is_deleted(az, arm, lenient_vault, vm):
         n=item.vault,
         g=GROUP,
     )
-    told = az("backup protection disable --yes --delete-backup-data true", **item.named)
-    told.refused("UserErrorVaultSettingNotSupported")
-    item.expect(protectionState="Protected")
-    az.ok(
-        "backup vault backup-properties set --soft-delete-feature-state Enable",
-        n=item.vault,
-        g=GROUP,
-    )
-    item.delete()
-    assert item.item()["isScheduledForDeferredDelete"]
+    told = az.ok("backup protection disable --yes --delete-backup-data true", **item.named)
+    job(told, "DeleteBackupData", vm=item.vm)
+    assert arm.get(f"{item.vault_path}/backupProtectedItems")["value"] == []
+    # Its machine is free, and the vault empty.
+    az.ok("backup vault delete --yes", n=item.vault, g=GROUP)
+    assert arm.call("GET", item.vault_path).status_code == 404
 
 
 def test_a_vault_with_an_item_cannot_go(az, arm, protect):
@@ -202,14 +198,18 @@ def test_a_vault_with_an_item_cannot_go(az, arm, protect):
     assert arm.get(item.vault_path)["name"] == item.vault
 
 
-def test_not_even_by_force(az, arm, protect):
+def test_by_force_it_goes_out_of_sight_and_comes_back(az, arm, protect):
     item = protect()
     item.back_up()
-    told = az("backup vault delete --yes --force", n=item.vault, g=GROUP)
-    assert told.code == 1 and "ServiceResourceNotEmptyWithBackendMessage" in told.err, told
-    # az has deleted the item, which is kept for a while as any other.
+    az.ok("backup vault delete --yes --force", n=item.vault, g=GROUP)
+    # az has deleted the item, which is kept for a while as any other, and its vault with it.
+    assert arm.call("GET", item.vault_path).status_code == 404
+    deleted = arm.out_of_sight()
+    assert item.vault in [it["name"] for it in arm.get(deleted)["value"]]
+    assert 400 <= arm.call("DELETE", f"{deleted}/{item.vault}").status_code < 500
+    group = {"properties": {"recoveryResourceGroupId": arm.group(GROUP)}}
+    assert arm.call("POST", f"{deleted}/{item.vault}/undelete", group).status_code == 200
     item.expect(isScheduledForDeferredDelete=True)
-    assert arm.get(item.vault_path)["name"] == item.vault
 
 
 def test_a_vm_does_not_move_to_another_vault_with_its_data(az, arm, protect):

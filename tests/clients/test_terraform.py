@@ -221,10 +221,14 @@ class TestTerraform:
         assert provider.status(provider.policy, POLICIES) == 404
 
     def test_a_full_vault_stays(self, provider):
-        provider.delete(provider.item, ITEMS)
         answer = provider.arm.call("DELETE", provider.vault, version=VAULTS)
         assert 400 <= answer.status_code < 500, answer.text
         assert provider.status(provider.vault, VAULTS) == 200
+
+    def test_a_vault_with_deleted_data_is_destroyed_and_out_of_sight(self, provider):
+        provider.delete(provider.item, ITEMS)
+        provider.delete(provider.vault, VAULTS)
+        assert provider.status(provider.vault, VAULTS) == 404
 
 
 def test_an_empty_vault_is_destroyed_and_gone(arm):

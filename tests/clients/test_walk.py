@@ -265,11 +265,15 @@ class TestWalk:
         bag = told["properties"]["extendedInfo"]["propertyBag"]
         assert bag["Number of Recovery Points"] == "2"
 
-    def test_a_vault_with_deleted_data_cannot_go(self, walk):
-        refused = walk.az.process("backup vault delete --yes", n="walk", g=VAULTS)
-        assert refused.code == 1, refused
-        assert "(ServiceResourceNotEmptyWithBackendMessage)" in refused.err
-        assert "as there are backup items in soft deleted state in the vault" in refused.err
+    def test_a_vault_with_deleted_data_goes_out_of_sight_and_comes_back(self, walk):
+        told = walk.az.process("backup vault delete --yes", n="walk", g=VAULTS)
+        assert told.code == 0, told
+        assert walk.arm.call("GET", walk.vault_path).status_code == 404
+        deleted = walk.arm.out_of_sight()
+        refused = walk.arm.call("DELETE", f"{deleted}/walk")
+        assert "as there are backup items in soft deleted state in the vault" in refused.text
+        group = {"properties": {"recoveryResourceGroupId": walk.arm.group(VAULTS)}}
+        assert walk.arm.call("POST", f"{deleted}/walk/undelete", group).status_code == 200
         assert walk.arm.get(walk.vault_path)["name"] == "walk"
 
     def test_it_comes_back_and_can_be_restored(self, walk):

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod cloud;
 pub mod container;
+pub mod deleted_vault;
 pub mod disk;
 pub mod error;
 pub mod host;

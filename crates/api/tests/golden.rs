@@ -279,7 +279,8 @@ fn a_protectable_item_and_a_container_have_what_azures_have() {
 fn a_deleted_item_tells_for_how_long_it_is_kept() {
     let vault = a_vault();
     let (from, until) = (at("2026-09-14T08:00:00Z"), at("2026-09-28T08:00:00Z"));
-    let deleted = Item { deletion: Some(Deletion { at: from, until }), ..an_item() };
+    let deleted =
+        Item { deletion: Some(Deletion { at: from, until, purging: false }), ..an_item() };
     let ours = arm::item::render(facts(&vault, &deleted));
     assert_eq!(ours.properties.soft_delete_retention_period, 14);
 }

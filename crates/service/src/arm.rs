@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::call::{Call, Reply};
 use crate::path;
 
+pub(crate) mod deleted_vaults;
 pub(crate) mod disks;
 pub(crate) mod hosts;
 pub(crate) mod items;

@@ -44,6 +44,7 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         Code::GroupNotEmpty
         | Code::GroupLocationFixed
         | Code::ProtectedInAnotherVault
+        | Code::VaultNameTaken
         | Code::BackupInProgress
         | Code::RoleAssignmentExists
         | Code::RoleAssignmentCannotChange

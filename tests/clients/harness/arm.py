@@ -98,6 +98,11 @@ class Arm:
     def vault(self, group, name, rest=""):
         return self.group(group, f"/providers/Microsoft.RecoveryServices/vaults/{name}{rest}")
 
+    def out_of_sight(self):
+        """The path of the soft-deleted vaults of the region `local`."""
+        provider = "/providers/Microsoft.RecoveryServices"
+        return f"/subscriptions/{self.subscription}{provider}/locations/local/deletedVaults"
+
     def vm(self, group, name):
         return self.group(group, f"/providers/Microsoft.Compute/virtualMachines/{name}")
 

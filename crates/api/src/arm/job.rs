@@ -22,6 +22,9 @@ pub const KIND: &str = "Microsoft.RecoveryServices/vaults/backupJobs";
 /// Azure's number for "can be cancelled", in `actionsInfo`.
 pub const CANCELLABLE: u32 = 1;
 
+/// The fact about a job that tells its virtual machine's name.
+const VM_NAME: &str = "VM Name";
+
 /// A job.
 pub type Job = Resource<JobProperties>;
 
@@ -146,7 +149,9 @@ pub struct DiskProgress {
 /// Renders a job with everything that is known of it. `item` is the one it works for, if it is
 /// still there.
 pub fn render(vault_id: &str, item: Option<&Item>, job: &ModelJob, now: Timestamp) -> Job {
-    let vm = item.map_or_else(String::new, |item| item.vm_name.clone());
+    // Jobs outlive their item, and tell its name themselves.
+    let told = job.properties.iter().find(|(name, _)| name == VM_NAME).map(|(_, vm)| vm);
+    let vm = item.map(|item| &item.vm_name).or(told).cloned().unwrap_or_default();
     let container = item.map(|item| arm_id::vm_tail(&item.vm_resource_group, &item.vm_name));
     let cancellable =
         job.status == Status::InProgress && job.operation != Operation::ConfigureBackup;
@@ -189,7 +194,7 @@ fn error_detail(fault: &Fault) -> ErrorDetail {
 
 fn extended_info(job: &ModelJob, vm: &str, elapsed: SignedDuration) -> ExtendedInfo {
     let mut bag: BTreeMap<String, String> = job.properties.iter().cloned().collect();
-    bag.entry("VM Name".to_owned()).or_insert_with(|| vm.to_owned());
+    bag.entry(VM_NAME.to_owned()).or_insert_with(|| vm.to_owned());
     if let Some(until) = job.retain_until {
         bag.insert("Recovery Point Expiry Time in UTC".to_owned(), time::in_words(until));
     }

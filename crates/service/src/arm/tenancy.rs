@@ -43,7 +43,8 @@ pub(super) fn regions(call: &Call) -> Result<BTreeSet<String>, Fault> {
     let hosts = engine.hosts()?.into_iter().map(|status| status.host.region);
     let groups = engine.resource_groups()?.into_iter().map(|group| group.region);
     let vaults = engine.vaults()?.into_iter().map(|vault| vault.region);
-    Ok(hosts.chain(groups).chain(vaults).collect())
+    let out_of_sight = engine.vaults_out_of_sight()?.into_iter().map(|it| it.vault.region);
+    Ok(hosts.chain(groups).chain(vaults).chain(out_of_sight).collect())
 }
 
 /// `GET …/resourceGroups`, by tag where the client asks for one.

@@ -17,6 +17,14 @@ pub(crate) fn backup_status(call: &Call) -> Result<Reply, Fault> {
     let (group, name) = vm_of(call, &request.resource_id)?;
     call.require(BACKUP_STATUS, &request.resource_id)?;
     let vm = call.engine().vm(group, name)?;
+    let region = call.name("location");
+    if !vm.region.eq_ignore_ascii_case(region) {
+        let message = format!(
+            "Region '{region}' has no virtual machine '{}': it is in region '{}'.",
+            vm.name, vm.region
+        );
+        return Err(Fault::new(Code::ResourceNotFound, message));
+    }
     let protection = call.engine().protection_of(&vm)?;
     let protection = protection.as_ref().map(|(vault, item)| (vault, item));
     Ok(Reply::ok(&item::render_status(&call.subscription(), protection)))

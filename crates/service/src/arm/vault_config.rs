@@ -146,18 +146,6 @@ pub(crate) fn deleted_containers(call: &Call) -> Result<Reply, Fault> {
     list(call, items.iter().map(|item| container::render(&subscription, &id, item)))
 }
 
-/// `GET …/locations/L/deletedVaults`. A vault is deleted only when nothing is in it, and for good.
-pub(crate) fn deleted_vaults(call: &Call) -> Result<Reply, Fault> {
-    list::<Nothing>(call, [])
-}
-
-/// `GET …/locations/L/deletedVaults/N` and what could be asked of one.
-pub(crate) fn deleted_vault(call: &Call) -> Result<Reply, Fault> {
-    let (region, name) = (call.name("location"), call.name("vault"));
-    let message = format!("Region '{region}' has no soft-deleted vault '{name}'.");
-    Err(Fault::new(Code::ResourceNotFound, message))
-}
-
 /// `POST …/resourceGroups/G/…/locations/L/checkNameAvailability`
 pub(crate) fn name_availability(call: &Call) -> Result<Reply, Fault> {
     let request: NameRequest = call.body()?;

@@ -4,9 +4,10 @@ use api::arm::operation::{self, Stage};
 use api::arm::vault::{self as shape, VaultRequest};
 use axum::http::StatusCode;
 use engine::{NewVault, Strictness, VaultChange};
+use jiff::Timestamp;
 use model::fault::{Code, Fault};
 use model::role::Scope;
-use model::vault::{DeletedVault, Vault};
+use model::vault::{Vault, VaultName};
 use uuid::Uuid;
 
 use super::{bad_request, link, list, pending, tenancy};
@@ -93,7 +94,8 @@ fn change(
     Ok(told(call, StatusCode::OK, &vault))
 }
 
-/// `DELETE V`. The vault is gone when this answers; clients want an operation to look at.
+/// `DELETE V`. The vault is gone or out of sight when this answers; clients want an operation to
+/// look at.
 pub(crate) fn delete(call: &Call) -> Result<Reply, Fault> {
     tenancy::find_group(call)?;
     let found = found(call)?;
@@ -101,9 +103,9 @@ pub(crate) fn delete(call: &Call) -> Result<Reply, Fault> {
     let Some(vault) = found else {
         return Ok(Reply::empty(StatusCode::NO_CONTENT));
     };
-    let deleted = call.engine().delete_vault(&vault)?;
+    let operation = call.engine().delete_vault(&vault)?.id();
     let id = shape::id(&call.subscription(), &vault);
-    let at = |what: &str| link(call, &format!("{id}/{what}/{}", deleted.id));
+    let at = |what: &str| link(call, &format!("{id}/{what}/{operation}"));
     Ok(pending()
         .with("azure-asyncoperation", at("operationStatus"))
         .with("location", at("operationResults")))
@@ -111,8 +113,8 @@ pub(crate) fn delete(call: &Call) -> Result<Reply, Fault> {
 
 /// `GET V/operationStatus/{op}`: of a deletion, which is the only operation on a vault that is one.
 pub(crate) fn operation_status(call: &Call) -> Result<Reply, Fault> {
-    let deleted = deletion(call)?;
-    let (id, at) = (deleted.id.to_string(), deleted.deleted_at);
+    let (id, at) = deletion(call)?;
+    let id = id.to_string();
     Ok(Reply::ok(&operation::render_without_job(&id, at, Stage::Succeeded { at })))
 }
 
@@ -121,21 +123,27 @@ pub(crate) fn operation_result(call: &Call) -> Result<Reply, Fault> {
     deletion(call).map(|_| Reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// The deletion that the URL names, which must be one of a vault of the URL's name.
-fn deletion(call: &Call) -> Result<DeletedVault, Fault> {
+/// The deletion that the URL names, which must be one of a vault of the URL's name: the vault's id,
+/// and when it was.
+fn deletion(call: &Call) -> Result<(Uuid, Timestamp), Fault> {
     let (operation, group, name) = (call.name("operation"), call.name("group"), call.name("vault"));
-    let is_it = |deleted: &DeletedVault| {
-        deleted.resource_group.eq_ignore_ascii_case(group)
-            && deleted.name.as_str().eq_ignore_ascii_case(name)
+    let is_it = |its_group: &str, its_name: &VaultName| {
+        its_group.eq_ignore_ascii_case(group) && its_name.as_str().eq_ignore_ascii_case(name)
     };
-    let found = match Uuid::parse_str(operation) {
-        Ok(id) => call.engine().deleted_vault(id)?.filter(is_it),
-        Err(_) => None,
-    };
-    found.ok_or_else(|| {
+    let missing = || {
         let message = format!("Vault '{name}' has no operation '{operation}'.");
         Fault::new(Code::ResourceNotFound, message)
-    })
+    };
+    let id = Uuid::parse_str(operation).map_err(|_| missing())?;
+    let for_good = call.engine().deleted_vault(id)?;
+    if let Some(deleted) = for_good.filter(|it| is_it(&it.resource_group, &it.name)) {
+        return Ok((id, deleted.deleted_at));
+    }
+    let mut out_of_sight = call.engine().vaults_out_of_sight()?.into_iter();
+    out_of_sight
+        .find(|it| it.vault.id == id && is_it(&it.vault.resource_group, &it.vault.name))
+        .map(|it| (id, it.deleted_at))
+        .ok_or_else(missing)
 }
 
 /// The vault that the URL names, if there is one.

@@ -1,7 +1,7 @@
 //! What Azure has no noun for: `Holdfast.Fabric`.
 
 use super::{Route, delete, get, list, plain, post, put};
-use crate::arm::{hosts, principals, status, stores};
+use crate::arm::{deleted_vaults, hosts, principals, status, stores};
 use crate::metrics;
 
 macro_rules! principal {
@@ -35,6 +35,11 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     delete(principal!(""), "Holdfast.Fabric/principals/delete", principals::delete),
     list(subscription!("/providers/Holdfast.Fabric/status"), STATUS_READ, status::get),
+    get(
+        vault!("/providers/Holdfast.Fabric/deletionPlans/default"),
+        "Holdfast.Fabric/deletionPlans/read",
+        deleted_vaults::plan,
+    ),
     list(subscription!("/providers/Holdfast.Fabric/stores"), STORE_READ, stores::list_all),
     get(group!("/providers/Holdfast.Fabric/stores/{store}"), STORE_READ, stores::get),
     put(

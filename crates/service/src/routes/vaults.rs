@@ -1,7 +1,7 @@
-//! Vaults, and what hangs on one beside items, points, policies and jobs.
+//! Vaults, soft-deleted ones, and what hangs on one beside items, points, policies and jobs.
 
 use super::{Route, delete, get, list, patch, post, put};
-use crate::arm::{vault_config, vaults};
+use crate::arm::{deleted_vaults, vault_config, vaults};
 
 pub(super) const ROUTES: &[Route] = &[
     list(
@@ -62,12 +62,17 @@ pub(super) const ROUTES: &[Route] = &[
         "Microsoft.RecoveryServices/Vaults/backupDeletedProtectionContainers/read",
         vault_config::deleted_containers,
     ),
-    get(location!("/deletedVaults"), DELETED_READ, vault_config::deleted_vaults),
-    get(location!("/deletedVaults/{vault}"), DELETED_READ, vault_config::deleted_vault),
+    list(location!("/deletedVaults"), DELETED_READ, deleted_vaults::list_all),
+    get(location!("/deletedVaults/{vault}"), DELETED_READ, deleted_vaults::get),
+    delete(
+        location!("/deletedVaults/{vault}"),
+        "Microsoft.RecoveryServices/locations/deletedVaults/delete",
+        deleted_vaults::purge,
+    ),
     post(
         location!("/deletedVaults/{vault}/undelete"),
         "Microsoft.RecoveryServices/locations/deletedVaults/undelete/action",
-        vault_config::deleted_vault,
+        deleted_vaults::undelete,
     ),
     post(
         group!("/providers/Microsoft.RecoveryServices/locations/{location}/checkNameAvailability"),
@@ -77,10 +82,10 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 pub(crate) const VAULT_READ: &str = "Microsoft.RecoveryServices/Vaults/read";
-const VAULT_WRITE: &str = "Microsoft.RecoveryServices/Vaults/write";
+pub(crate) const VAULT_WRITE: &str = "Microsoft.RecoveryServices/Vaults/write";
 const CONFIG_READ: &str = "Microsoft.RecoveryServices/Vaults/backupconfig/read";
 const CONFIG_WRITE: &str = "Microsoft.RecoveryServices/Vaults/backupconfig/write";
 const STORE_READ: &str = "Microsoft.RecoveryServices/Vaults/backupstorageconfig/read";
 const STORE_WRITE: &str = "Microsoft.RecoveryServices/Vaults/backupstorageconfig/write";
 const GUARD_READ: &str = "Microsoft.RecoveryServices/Vaults/backupResourceGuardProxies/read";
-const DELETED_READ: &str = "Microsoft.RecoveryServices/locations/deletedVaults/read";
+pub(crate) const DELETED_READ: &str = "Microsoft.RecoveryServices/locations/deletedVaults/read";

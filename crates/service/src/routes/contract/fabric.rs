@@ -1,5 +1,6 @@
 //! What Azure has no noun for: `Holdfast.Fabric`.
 
+use api::arm::deleted_vault::DeletionPlan;
 use api::arm::host::{Host, HostRequest};
 use api::arm::principal::{Principal, PrincipalRequest};
 use api::arm::status::Status;
@@ -72,6 +73,14 @@ pub(super) fn operations() -> Vec<Operation> {
             "How the installation does, as far as the caller may see it.",
         )
         .gives::<Status>(200),
+    );
+    operations.push(
+        get(
+            "DeletionPlans_Get",
+            vault!("/providers/Holdfast.Fabric/deletionPlans/default"),
+            "What keeps a vault from being deleted, each thing with the commands that remove it.",
+        )
+        .gives::<DeletionPlan>(200),
     );
     operations.extend(stores());
     operations

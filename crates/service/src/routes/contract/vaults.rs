@@ -1,6 +1,7 @@
 //! Vaults, and what hangs on one beside items, points, policies and jobs.
 
 use api::arm::container::Container;
+use api::arm::deleted_vault::{DeletedVault, UndeleteRequest};
 use api::arm::operation::OperationStatus;
 use api::arm::usage::Usage;
 use api::arm::vault::{Vault, VaultRequest};
@@ -43,10 +44,15 @@ fn vaults() -> Vec<Operation> {
             .takes::<VaultRequest>(json!({ "properties": redundancy() }))
             .gives::<Vault>(200)
             .refuses(&[409, 412]),
-        delete("Vaults_Delete", vault!(""), "Deletes an empty vault for good.")
-            .accepts()
-            .empty(204)
-            .refuses(&[412]),
+        delete(
+            "Vaults_Delete",
+            vault!(""),
+            "Deletes a vault: an empty one for good, one with only soft-deleted items until they \
+             are gone.",
+        )
+        .accepts()
+        .empty(204)
+        .refuses(&[412]),
         get(
             "GetOperationStatus",
             vault!("/operationStatus/{operation}"),
@@ -143,19 +149,28 @@ fn of_regions() -> Vec<Operation> {
         get(
             "DeletedVaults_ListBySubscriptionId",
             location!("/deletedVaults"),
-            "Soft-deleted vaults: none, an empty vault is deleted for good.",
+            "The soft-deleted vaults of a region.",
         )
-        .lists::<Nothing>(),
-        get(
-            "DeletedVaults_Get",
+        .lists::<DeletedVault>(),
+        get("DeletedVaults_Get", location!("/deletedVaults/{vault}"), "A soft-deleted vault.")
+            .gives::<DeletedVault>(200),
+        delete(
+            "DeletedVaults_Purge",
             location!("/deletedVaults/{vault}"),
-            "A soft-deleted vault, of which there is none.",
-        ),
+            "Lets a soft-deleted vault go for good before its time, if nothing is in it.",
+        )
+        .empty(200)
+        .empty(204),
         post(
             "DeletedVaults_Undelete",
             location!("/deletedVaults/{vault}/undelete"),
-            "Brings back a soft-deleted vault, of which there is none.",
-        ),
+            "Brings a soft-deleted vault back. Its items stay deleted; roles on it do not come back.",
+        )
+        .takes::<UndeleteRequest>(
+            json!({ "properties": { "recoveryResourceGroupId": super::GROUP_ID } }),
+        )
+        .gives::<DeletedVault>(200)
+        .refuses(&[409]),
         post(
             "RecoveryServices_CheckNameAvailability",
             group!(
