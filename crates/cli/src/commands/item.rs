@@ -4,11 +4,12 @@ use api::arm::VIRTUAL_MACHINES;
 use api::arm::item::{Item, ItemProperties, ItemRequest, ItemRequestProperties};
 use clap::Subcommand;
 use model::arm_id;
+use serde_json::json;
 
 use super::Service;
 use crate::args::{ItemArg, VaultArg};
 use crate::client::{Method, Seen, documents};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::find;
 use crate::output::{Column, Reply, blocks, facts, table};
 use crate::text;
@@ -64,7 +65,8 @@ pub enum Command {
         #[arg(long, default_value = model::policy::DEFAULT_POLICY)]
         policy: String,
     },
-    /// Stop an item's protection and delete its recovery points; for a while it can be undeleted
+    /// Stop an item's protection and delete its recovery points; for a while it can be undeleted,
+    /// unless the vault's soft delete is off
     Delete {
         /// The item.
         #[command(flatten)]
@@ -194,7 +196,15 @@ fn delete(service: &Service, item: &ItemArg) -> Result<Reply, Failure> {
     let client = &service.client;
     let (_, item) = find::item(client, item)?;
     client.delete(&item.view.id)?;
-    let item: Seen<Item> = client.get(&item.view.id)?;
+    let name = &item.view.properties.friendly_name;
+    let item: Seen<Item> = match client.get(&item.view.id) {
+        // Its vault keeps nothing of what is deleted.
+        Err(failure) if failure.exit == Exit::NotFound => {
+            let human = format!("'{name}' is deleted, with its recovery points.");
+            return Ok(Reply::done(json!({"id": item.view.id, "deleted": true}), human));
+        }
+        found => found?,
+    };
     let properties = &item.view.properties;
     let until = properties.deferred_delete_time_in_utc.as_deref().map(text::time);
     let human = format!(

@@ -10,7 +10,6 @@ use api::arm::vault::{
 use clap::{Args, Subcommand, ValueEnum};
 use model::arm_id;
 use model::vault::SoftDeleteState;
-use serde_json::json;
 
 use super::Service;
 use crate::args::VaultArg;
@@ -19,6 +18,8 @@ use crate::failure::Failure;
 use crate::find;
 use crate::output::{Column, Reply, blocks, facts, table};
 use crate::text::printable;
+
+mod deleted;
 
 /// The resource group that exists from the start.
 const GROUP: &str = "holdfast";
@@ -41,7 +42,11 @@ pub enum Command {
         settings: Settings,
     },
     /// List the vaults
-    List,
+    List {
+        /// Those that are soft-deleted instead
+        #[arg(long)]
+        deleted: bool,
+    },
     /// Show a vault
     Show {
         /// Its name
@@ -61,13 +66,36 @@ pub enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Delete an empty vault for good; its key file is kept under another name
+    /// Delete a vault: an empty one for good, though its key file is kept under another name; one
+    /// that holds only soft-deleted items can be undeleted until the last of them is gone
     Delete {
         /// Its name
         name: String,
         /// Its resource group, where several have a vault of this name
         #[arg(long, value_name = "GROUP")]
         resource_group: Option<String>,
+        /// Delete nothing; list what is in the way, with the commands that remove it
+        #[arg(long)]
+        plan: bool,
+    },
+    /// Bring a soft-deleted vault back; its items stay deleted, and can be undeleted then
+    Undelete {
+        /// Its name, as `vault list --deleted` tells it
+        name: String,
+        /// Its region, where several have a soft-deleted vault of this name
+        #[arg(long)]
+        region: Option<String>,
+        /// The resource group to bring it back into [default: the one that it was in]
+        #[arg(long, value_name = "GROUP")]
+        into: Option<String>,
+    },
+    /// Let a soft-deleted vault go for good before its time, if nothing is in it
+    Purge {
+        /// Its name, as `vault list --deleted` tells it
+        name: String,
+        /// Its region, where several have a soft-deleted vault of this name
+        #[arg(long)]
+        region: Option<String>,
     },
 }
 
@@ -226,7 +254,8 @@ impl Command {
                 let body = VaultRequest { location: Some(region), ..settings.request() };
                 told(client.put(&id, &body)?)
             }
-            Self::List => list(service),
+            Self::List { deleted: false } => list(service),
+            Self::List { deleted: true } => deleted::list(service),
             Self::Show { name, resource_group } => {
                 told(find::vault(client, &VaultArg { vault: name, resource_group })?)
             }
@@ -234,12 +263,14 @@ impl Command {
                 let vault = find::vault(client, &VaultArg { vault: name, resource_group })?;
                 told(client.patch(&vault.view.id, &settings.request())?)
             }
-            Self::Delete { name, resource_group } => {
+            Self::Delete { name, resource_group, plan } => {
                 let vault = find::vault(client, &VaultArg { vault: name, resource_group })?.view;
-                client.delete(&vault.id)?;
-                let human = format!("The vault {} is deleted.", printable(&vault.name));
-                Ok(Reply::done(json!({"id": vault.id, "deleted": true}), human))
+                if plan { deleted::plan(service, &vault) } else { deleted::delete(service, &vault) }
             }
+            Self::Undelete { name, region, into } => {
+                deleted::undelete(service, &name, region.as_deref(), into.as_deref())
+            }
+            Self::Purge { name, region } => deleted::purge(service, &name, region.as_deref()),
         }
     }
 }
