@@ -20,7 +20,7 @@ use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
 use model::tags::Tags;
-use model::vault::{DeletedVault, Vault};
+use model::vault::{DeletedVault, SoftDeletedVault, Vault};
 use model::verification::Verification;
 use rules::schedule::Calendar;
 use uuid::Uuid;
@@ -289,6 +289,9 @@ impl Ledger for SimLedger {
         Looks stores() -> Vec<Store>;
         Commits create_vault(vault: &Vault, policies: &[Policy]) -> ();
         Commits update_vault(vault: &Vault, since: Timestamp) -> ();
+        Commits soft_delete_vault(id: Uuid, at: Timestamp) -> ();
+        Commits undelete_vault(id: Uuid, group: &str) -> ();
+        Looks soft_deleted_vaults() -> Vec<SoftDeletedVault>;
         Commits delete_vault(deleted: &DeletedVault) -> ();
         Commits vault_cleared(id: Uuid, at: Timestamp) -> ();
         Looks uncleared_vaults() -> Vec<DeletedVault>;
@@ -404,6 +407,15 @@ impl Ledger for SimLedger {
             if !is_lost {
                 self.inner.update_job(job)?;
             }
+            self.ended(job);
+            Ok(())
+        })
+    }
+
+    fn remove_item(&self, item: Uuid, job: &Job) -> Result<(), LedgerError> {
+        self.call(Call::Commits, "remove_item", || {
+            self.watch().changes.items.insert(item);
+            self.inner.remove_item(item, job)?;
             self.ended(job);
             Ok(())
         })
