@@ -17,7 +17,7 @@ fn daily() -> Schedule {
 
 fn hourly(interval_hours: u16) -> Schedule {
     let window_start = at("2026-11-01T08:00:00Z");
-    Schedule::Hourly { interval_hours, window_start, window_hours: 12 }
+    Schedule::Hourly { interval_minutes: interval_hours * 60, window_start, window_hours: 12 }
 }
 
 #[track_caller]
