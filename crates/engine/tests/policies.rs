@@ -106,3 +106,24 @@ fn a_policy_tells_when_it_runs_and_what_clocks_will_do_to_it() {
     assert_eq!(change.at, at("2027-03-28T01:00:00Z"));
     assert_eq!(house.engine.policy_runs(&adjusting).warning, None);
 }
+
+#[test]
+fn the_status_warns_of_clocks_that_will_change_for_what_is_protected() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    let warned = || {
+        let health = house.engine.health(&|_| true).expect("computed");
+        let warnings = health.vaults.into_iter().flat_map(|vault| vault.warnings);
+        warnings.filter(|warning| warning.contains("Clocks in")).collect::<Vec<_>>()
+    };
+    for name in ["DefaultPolicy", "EnhancedPolicy"] {
+        let policy = house.engine.policy(&vault, name).expect("there");
+        let berlin = Policy { time_zone: "W. Europe Standard Time".to_owned(), ..policy };
+        house.engine.put_policy(&vault, berlin).expect("written");
+    }
+    assert_eq!(warned(), [""; 0]);
+    house.set_clock("2027-03-20T10:00:00Z");
+    let warnings = warned();
+    assert_eq!(warnings.len(), 1, "the one that an item follows: {warnings:?}");
+    assert!(warnings[0].starts_with("Policy 'DefaultPolicy': Clocks in"), "{warnings:?}");
+}
