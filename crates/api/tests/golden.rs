@@ -133,7 +133,7 @@ fn facts<'a>(vault: &'a Vault, item: &'a Item) -> arm::item::Facts<'a> {
 }
 
 fn a_job() -> Job {
-    let task = |name: &str, status| Task { name: name.to_owned(), status };
+    let task = |name: &str, status| Task { status, ..Task::new(name) };
     Job {
         id: JOB.parse::<JobId>().expect("a UUID"),
         vault: a_vault().id,

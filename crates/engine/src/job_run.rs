@@ -64,7 +64,6 @@ pub(crate) struct NewJob<'a> {
 impl NewJob<'_> {
     /// The job, as it begins now.
     pub(crate) fn job(self, world: &World) -> Job {
-        let task = |name: &&str| Task { name: (*name).to_owned(), status: Status::NotStarted };
         Job {
             id: JobId(model::seed::new_uuid(world.seed.as_ref())),
             vault: self.vault,
@@ -75,7 +74,7 @@ impl NewJob<'_> {
             ended_at: None,
             point: self.point,
             retain_until: self.retain_until,
-            tasks: self.tasks.iter().map(task).collect(),
+            tasks: self.tasks.iter().map(|name| Task::new(name)).collect(),
             disks: Vec::new(),
             properties: self.properties,
             warnings: Vec::new(),
@@ -152,9 +151,11 @@ impl JobRun {
 
     /// Ends the tasks before `name` as completed, and begins it.
     pub(crate) fn begin_task(&mut self, name: &str) -> Result<(), Stop> {
+        let now = self.world.clock.now();
         for task in &mut self.job.tasks {
             if task.name == name {
                 task.status = Status::InProgress;
+                task.begun_at = Some(now);
                 break;
             }
             task.status = Status::Completed;
@@ -195,25 +196,15 @@ impl JobRun {
     }
 
     /// Adds a disk, of which nothing is done yet.
-    pub(crate) fn add_disk(&mut self, target: &str, method: &str, total_bytes: u64) {
-        self.job.disks.push(DiskProgress {
-            target: target.to_owned(),
-            method: method.to_owned(),
-            total_bytes,
-            done_bytes: 0,
-            new_bytes: 0,
-            stored_bytes: 0,
-        });
+    pub(crate) fn add_disk(&mut self, disk: DiskProgress) {
+        self.job.disks.push(disk);
         self.post();
     }
 
-    /// Reports how a disk is getting on. Figures never fall.
-    pub(crate) fn progress(&mut self, target: &str, done: u64, total: u64, new: u64, stored: u64) {
-        if let Some(disk) = self.job.disks.iter_mut().find(|disk| disk.target == target) {
-            disk.done_bytes = disk.done_bytes.max(done);
-            disk.total_bytes = disk.total_bytes.max(total).max(disk.done_bytes);
-            disk.new_bytes = disk.new_bytes.max(new);
-            disk.stored_bytes = disk.stored_bytes.max(stored);
+    /// Reports how a disk is getting on: the figures that there are, by its target.
+    pub(crate) fn progress(&mut self, seen: &DiskProgress) {
+        if let Some(disk) = self.job.disks.iter_mut().find(|disk| disk.target == seen.target) {
+            job_life::advance(disk, seen);
         }
         self.post();
     }
@@ -221,7 +212,7 @@ impl JobRun {
     /// Says that nothing is left to do of a disk: what was not read was known to be zero.
     pub(crate) fn all_done(&mut self, target: &str) {
         if let Some(disk) = self.job.disks.iter_mut().find(|disk| disk.target == target) {
-            disk.total_bytes = disk.done_bytes;
+            job_life::finish(disk);
         }
         self.post();
     }

@@ -215,7 +215,11 @@ pub(crate) fn adopt(
     let Some(item) = items.iter().find(|item| item.vm.to_string() == record.vm_uuid) else {
         return Ok(());
     };
-    transfer::validate(repository, id)?;
+    // A point whose job is known, but did not record it, may be one that could not be read back.
+    let job = record.job_id.parse().map_or(Ok(None), |job| world.ledger.job(job)).or_fault()?;
+    if job.is_some() {
+        transfer::validate(repository, id)?;
+    }
     let stats = manifest.info.stats;
     let point = record::to_point(vault, item, id, &record, &stats);
     tracing::warn!(vault = %vault.name, point = %id, "a point the ledger did not know");

@@ -9,7 +9,9 @@
 
 mod house;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
@@ -388,26 +390,59 @@ fn a_job_does_not_begin_where_the_ledger_does_not_take_it() {
     check_nothing_is_left(&house, &vault, "not begun");
 }
 
-#[test]
-fn a_point_that_came_to_exist_after_its_job_had_failed_is_recorded_by_the_next_backup() {
-    let (house, vault) = lived_in();
-    let mut struck = false;
-    let away = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let is_away = Arc::clone(&away);
-    let mut manifest = false;
+/// Lets the store be away from the commit on, which meets with this mishap, until it is told that
+/// it is not.
+fn goes_away_at_commit(house: &House, commit: Option<Mishap>) -> Arc<AtomicBool> {
+    let away = Arc::new(AtomicBool::new(false));
+    let (is_away, mut struck, mut manifest) = (Arc::clone(&away), false, false);
     house.faults.of_store(move |attempt: Attempt<'_>| {
         let is_put = attempt.operation == Operation::Put;
-        if is_away.load(std::sync::atomic::Ordering::SeqCst) {
+        if is_away.load(Ordering::SeqCst) {
             return Some(Mishap::TimesOut);
         }
         if !struck && is_put && manifest && attempt.name.starts_with("log/") {
             struck = true;
-            is_away.store(true, std::sync::atomic::Ordering::SeqCst);
-            return Some(Mishap::AnswerLost);
+            is_away.store(true, Ordering::SeqCst);
+            return commit;
         }
         manifest |= is_put && attempt.name.starts_with("manifests/");
         None
     });
+    away
+}
+
+#[test]
+fn a_point_of_a_failed_job_is_listed_by_the_next_start_only_if_it_can_be_read() {
+    for damaged in [true, false] {
+        let (house, vault) = lived_in();
+        let packs = house.repository_dir(&vault).join("packs");
+        let before = files(&packs);
+        goes_away_at_commit(&house, None);
+        let job = house.backup(&vault);
+        assert_eq!(job.error.map(|error| error.code), Some(Code::StoreUnavailable));
+        let mut new = files(&packs);
+        new.retain(|file| !before.contains(file));
+        let house = house.restart(|_| {
+            for pack in new.iter().filter(|_| damaged) {
+                std::fs::remove_file(pack).expect("removed");
+            }
+        });
+        let listed = house.points(&vault).iter().any(|point| Some(point.id) == job.point);
+        assert_eq!(listed, !damaged);
+    }
+}
+
+/// All files below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("listed");
+    let paths = entries.map(|entry| entry.expect("listed").path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_point_that_came_to_exist_after_its_job_had_failed_is_recorded_by_the_next_backup() {
+    let (house, vault) = lived_in();
+    let away = goes_away_at_commit(&house, Some(Mishap::AnswerLost));
     let job = house.backup(&vault);
     assert_eq!(job.status, Failed);
     let error = job.error.expect("failed");
@@ -415,7 +450,7 @@ fn a_point_that_came_to_exist_after_its_job_had_failed_is_recorded_by_the_next_b
     assert!(error.message.contains("it is recorded once the store answers"), "{error}");
     assert_eq!(house.points(&vault).len(), 1, "nobody knows of the other one");
 
-    away.store(false, std::sync::atomic::Ordering::SeqCst);
+    away.store(false, Ordering::SeqCst);
     assert_eq!(house.backup(&vault).status, Completed);
     let points = house.points(&vault);
     assert_eq!(points.len(), 3);

@@ -149,6 +149,15 @@ pub struct Task {
     pub name: String,
     /// Where it stands.
     pub status: Status,
+    /// When it began, if it has.
+    pub begun_at: Option<Timestamp>,
+}
+
+impl Task {
+    /// A task that has not begun.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), status: Status::NotStarted, begun_at: None }
+    }
 }
 
 /// Fixing the point in time of a virtual machine's disks.
@@ -162,8 +171,8 @@ pub const TRANSFER_FROM_VAULT: &str = "Transfer data from vault";
 /// Defining the restored virtual machine.
 pub const CREATE_VM: &str = "Create the virtual machine";
 
-/// How one disk of a job is getting on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How one disk of a job is getting on. No figure but `total_bytes` ever falls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskProgress {
     /// The disk's target, such as `vda`.
     pub target: String,
@@ -171,9 +180,13 @@ pub struct DiskProgress {
     pub method: String,
     /// Bytes that have to be read or written in all; grows while an incremental re-synchronises.
     pub total_bytes: u64,
-    /// Bytes read or written so far. Never falls.
+    /// Bytes read or written so far.
     pub done_bytes: u64,
-    /// Of those, the bytes that the repository did not hold before.
+    /// Bytes gone through so far, with what needed no reading because it is empty.
+    pub scanned_bytes: u64,
+    /// For a backup: bytes that had changed, or are allocated where the disk is read in full.
+    pub changed_bytes: u64,
+    /// Of those done, the bytes that the repository did not hold before.
     pub new_bytes: u64,
     /// Bytes added to the store for them.
     pub stored_bytes: u64,
@@ -210,6 +223,13 @@ pub struct Job {
     pub warnings: Vec<Fault>,
     /// Why it failed.
     pub error: Option<Fault>,
+}
+
+impl DiskProgress {
+    /// Of the bytes done, those that took no room: the repository held them, or they are zeros.
+    pub const fn deduplicated_bytes(&self) -> u64 {
+        self.done_bytes.saturating_sub(self.new_bytes)
+    }
 }
 
 impl Job {

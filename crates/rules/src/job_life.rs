@@ -13,7 +13,7 @@
 //! was asked to stop, but had its point committed before it could, has completed.
 
 use model::fault::{Code, Fault};
-use model::job::{Operation, Status};
+use model::job::{DiskProgress, Operation, Status};
 
 /// What came of a job's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,24 @@ pub fn cancel(status: Status, past_the_last_moment: bool) -> Result<(), NoCancel
     }
 }
 
+/// Takes over what was seen of a disk. No figure falls, whatever order reports come in, and what is
+/// done is never more than all there is to do: so the job's percentage does not fall either.
+pub fn advance(disk: &mut DiskProgress, seen: &DiskProgress) {
+    disk.done_bytes = disk.done_bytes.max(seen.done_bytes);
+    // It grows only with what is done beyond it: a percentage must not fall because there turned
+    // out to be more to do.
+    disk.total_bytes = disk.total_bytes.max(disk.done_bytes);
+    disk.scanned_bytes = disk.scanned_bytes.max(seen.scanned_bytes);
+    disk.changed_bytes = disk.changed_bytes.max(seen.changed_bytes);
+    disk.new_bytes = disk.new_bytes.max(seen.new_bytes);
+    disk.stored_bytes = disk.stored_bytes.max(seen.stored_bytes);
+}
+
+/// Nothing is left to do of a disk: what was not read was known to be zero.
+pub fn finish(disk: &mut DiskProgress) {
+    disk.total_bytes = disk.done_bytes;
+}
+
 /// What becomes of a job that was not ended when the service died.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AfterRestart {
@@ -104,6 +122,11 @@ pub fn interrupted() -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use model::job::{Job, JobId};
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
@@ -127,6 +150,83 @@ mod tests {
         assert_eq!(cancel(Status::Cancelling, false), Err(NoCancel::AlreadyCancelling));
         for status in Status::ALL.into_iter().filter(|status| status.has_ended()) {
             assert_eq!(cancel(status, false), Err(NoCancel::Ended), "{status:?}");
+        }
+    }
+
+    /// Something that is reported of one of two disks.
+    #[derive(Debug, Clone)]
+    enum Report {
+        Seen { disk: bool, figures: [u64; 4] },
+        Finished { disk: bool },
+    }
+
+    fn reports() -> impl Strategy<Value = Vec<Report>> {
+        let figures = || prop::array::uniform4(0..2000_u64);
+        let seen =
+            (any::<bool>(), figures()).prop_map(|(disk, figures)| Report::Seen { disk, figures });
+        let finished = any::<bool>().prop_map(|disk| Report::Finished { disk });
+        prop::collection::vec(prop_oneof![8 => seen, 1 => finished], 0..40)
+    }
+
+    fn announced(target: &str, total_bytes: u64) -> DiskProgress {
+        DiskProgress { target: target.to_owned(), total_bytes, ..DiskProgress::default() }
+    }
+
+    fn running(disks: Vec<DiskProgress>) -> Job {
+        Job {
+            id: JobId(Uuid::nil()),
+            vault: Uuid::nil(),
+            item: Uuid::nil(),
+            operation: Operation::Backup,
+            status: Status::InProgress,
+            started_at: Timestamp::UNIX_EPOCH,
+            ended_at: None,
+            point: None,
+            retain_until: None,
+            tasks: Vec::new(),
+            disks,
+            properties: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn neither_a_percentage_nor_a_figure_ever_falls(
+            totals in prop::array::uniform2(0..1000_u64),
+            reports in reports(),
+        ) {
+            let mut job = running(vec![announced("vda", totals[0]), announced("vdb", totals[1])]);
+            let mut percent = job.percent();
+            for report in reports {
+                let before = job.disks.clone();
+                match report {
+                    Report::Finished { disk } => finish(&mut job.disks[usize::from(disk)]),
+                    Report::Seen { disk, figures: [done, scanned, new, stored] } => {
+                        let seen = DiskProgress {
+                            done_bytes: done,
+                            scanned_bytes: scanned,
+                            new_bytes: new,
+                            stored_bytes: stored,
+                            ..DiskProgress::default()
+                        };
+                        advance(&mut job.disks[usize::from(disk)], &seen);
+                    }
+                }
+                // With nothing to do there is nothing to be a part of.
+                if job.total_bytes() > 0 {
+                    prop_assert!(job.percent() >= percent, "{} after {percent}", job.percent());
+                    percent = job.percent();
+                }
+                for (now, before) in job.disks.iter().zip(&before) {
+                    prop_assert!(now.done_bytes >= before.done_bytes);
+                    prop_assert!(now.scanned_bytes >= before.scanned_bytes);
+                    prop_assert!(now.new_bytes >= before.new_bytes);
+                    prop_assert!(now.stored_bytes >= before.stored_bytes);
+                    prop_assert!(now.done_bytes <= now.total_bytes);
+                }
+            }
         }
     }
 

@@ -122,6 +122,9 @@ pub struct JobFacts {
     pub disks: Vec<DiskProgress>,
     /// What it got through with, but the operator should know.
     pub warnings: Vec<Problem>,
+    /// Why it did not get through, with what that usually comes from and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
     /// The point that it writes or reads.
     pub point_id: Option<String>,
     /// How much of the transfer is done, in percent.
@@ -140,8 +143,14 @@ pub struct DiskProgress {
     pub total_bytes: u64,
     /// Read or written so far.
     pub done_bytes: u64,
-    /// Of those, what the repository did not hold before.
+    /// Gone through so far, with what needed no reading because it is empty.
+    pub scanned_bytes: u64,
+    /// What had changed, or is allocated where the disk is read in full.
+    pub changed_bytes: u64,
+    /// Of what was read, what the repository did not hold before.
     pub new_bytes: u64,
+    /// Of what was read, what took no room: the repository held it, or it is zeros.
+    pub deduplicated_bytes: u64,
     /// Added to the store.
     pub stored_bytes: u64,
 }
@@ -162,7 +171,7 @@ pub fn render(vault_id: &str, item: Option<&Item>, job: &ModelJob, now: Timestam
         container_name: container.unwrap_or_default(),
         duration: time::duration(elapsed),
         virtual_machine_version: "Compute".to_owned(),
-        extended_info: Some(extended_info(job, &vm, elapsed)),
+        extended_info: Some(extended_info(job, &vm, now)),
         error_details: job.error.as_ref().map(|fault| vec![error_detail(fault)]),
         entity_friendly_name: vm,
         backup_management_type: AZURE_IAAS_VM.to_owned(),
@@ -192,7 +201,7 @@ fn error_detail(fault: &Fault) -> ErrorDetail {
     }
 }
 
-fn extended_info(job: &ModelJob, vm: &str, elapsed: SignedDuration) -> ExtendedInfo {
+fn extended_info(job: &ModelJob, vm: &str, now: Timestamp) -> ExtendedInfo {
     let mut bag: BTreeMap<String, String> = job.properties.iter().cloned().collect();
     bag.entry(VM_NAME.to_owned()).or_insert_with(|| vm.to_owned());
     if let Some(until) = job.retain_until {
@@ -204,10 +213,11 @@ fn extended_info(job: &ModelJob, vm: &str, elapsed: SignedDuration) -> ExtendedI
         property_bag: bag,
         internal_property_bag: internal_bag(job),
         progress_percentage: percent,
-        estimated_remaining_duration: remaining(job, elapsed).map(time::duration),
+        estimated_remaining_duration: remaining(job, now).map(time::duration),
         holdfast: JobFacts {
             disks: job.disks.iter().map(disk).collect(),
             warnings: job.warnings.iter().map(Problem::of).collect(),
+            error: job.error.as_ref().map(Problem::of),
             point_id: job.point.map(|point| point.to_string()),
             percent,
         },
@@ -215,8 +225,7 @@ fn extended_info(job: &ModelJob, vm: &str, elapsed: SignedDuration) -> ExtendedI
 }
 
 fn render_task(job: &ModelJob, task: &ModelTask) -> Task {
-    let moves = [job::TRANSFER_TO_VAULT, job::TRANSFER_FROM_VAULT].contains(&task.name.as_str());
-    let begun = moves && task.status != Status::NotStarted;
+    let begun = moves(task) && task.status != Status::NotStarted;
     let moved = || {
         let (done, total) = (volume(job.done_bytes()), volume(job.total_bytes()));
         format!("{done} / {total} Transferred")
@@ -227,6 +236,11 @@ fn render_task(job: &ModelJob, task: &ModelTask) -> Task {
         status: task.status.azure_name().to_owned(),
         task_execution_details: begun.then(moved),
     }
+}
+
+/// Whether it is the task that moves the bytes.
+fn moves(task: &ModelTask) -> bool {
+    [job::TRANSFER_TO_VAULT, job::TRANSFER_FROM_VAULT].contains(&task.name.as_str())
 }
 
 /// Bytes as Azure's jobs tell them: `127 GBs`.
@@ -253,8 +267,9 @@ fn internal_bag(job: &ModelJob) -> BTreeMap<String, String> {
     BTreeMap::from([(key.to_owned(), value.to_owned())])
 }
 
-/// How much longer the job takes if it goes on as it did on average.
-fn remaining(job: &ModelJob, elapsed: SignedDuration) -> Option<SignedDuration> {
+/// How much longer the job takes if its transfer goes on as it did on average. What came before the
+/// transfer says nothing of it.
+fn remaining(job: &ModelJob, now: Timestamp) -> Option<SignedDuration> {
     if job.status.has_ended() {
         return Some(SignedDuration::ZERO);
     }
@@ -262,6 +277,8 @@ fn remaining(job: &ModelJob, elapsed: SignedDuration) -> Option<SignedDuration> 
     if done == 0 || total < done {
         return None;
     }
+    let begun_at = job.tasks.iter().find(|task| moves(task)).and_then(|task| task.begun_at);
+    let elapsed = now.duration_since(begun_at.unwrap_or(job.started_at));
     let seconds = elapsed.as_secs_f64() * (total - done) as f64 / done as f64;
     Some(SignedDuration::from_secs(seconds.round().clamp(0.0, 1e9) as i64))
 }
@@ -272,7 +289,11 @@ fn disk(disk: &job::DiskProgress) -> DiskProgress {
         method: disk.method.clone(),
         total_bytes: disk.total_bytes,
         done_bytes: disk.done_bytes,
+        scanned_bytes: disk.scanned_bytes,
+        changed_bytes: disk.changed_bytes,
         new_bytes: disk.new_bytes,
+        // What is not known to be deduplicated is not called so: a restore reads nothing in.
+        deduplicated_bytes: if disk.changed_bytes == 0 { 0 } else { disk.deduplicated_bytes() },
         stored_bytes: disk.stored_bytes,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::arm::error::Problem;
-use api::arm::job::{DiskProgress, Job, Task};
+use api::arm::job::{DiskProgress, ExtendedInfo, Job, JobProperties, Task};
 use api::arm::vault::Vault;
 use clap::Subcommand;
 use jiff::civil::Date;
@@ -272,6 +272,10 @@ fn describe(job: &Job) -> String {
     let properties = &job.properties;
     let info = properties.extended_info.as_ref();
     let held = info.map(|info| &info.holdfast);
+    let bag = |name: &str| {
+        let told = info.and_then(|info| info.property_bag.get(name));
+        told.cloned().unwrap_or_default()
+    };
     let told = facts(&[
         ("Job", job.name.clone()),
         ("Operation", properties.operation.clone()),
@@ -280,6 +284,11 @@ fn describe(job: &Job) -> String {
         ("Progress", info.map(|i| format!("{:.0} %", i.progress_percentage)).unwrap_or_default()),
         ("Started", text::time(&properties.start_time)),
         ("Took", text::duration(&properties.duration)),
+        ("Left", info.and_then(|info| left(properties, info)).unwrap_or_default()),
+        ("Due", bag("Scheduled Time in UTC")),
+        ("Attempt", bag("Attempt")),
+        ("Retry of", bag("Retry of Job")),
+        ("Tried again", bag("Next Attempt in UTC")),
         ("Point", held.and_then(|held| held.point_id.clone()).unwrap_or_default()),
     ]);
     let tasks = info.map(|info| tasks(&info.tasks_list)).unwrap_or_default();
@@ -288,6 +297,13 @@ fn describe(job: &Job) -> String {
     let warnings = held.map(|held| warnings(&held.warnings)).unwrap_or_default();
     let failure = failure_text(job);
     blocks(&[told, tasks, disks, methods, warnings, failure])
+}
+
+/// How much longer a running job will take, where that can be told.
+fn left(properties: &JobProperties, info: &ExtendedInfo) -> Option<String> {
+    let runs = Status::from_azure_name(&properties.status).is_some_and(|it| !it.has_ended());
+    let left = info.estimated_remaining_duration.as_ref().filter(|_| runs)?;
+    Some(format!("about {}", text::duration(left)))
 }
 
 fn tasks(tasks: &[Task]) -> String {
@@ -299,13 +315,22 @@ fn tasks(tasks: &[Task]) -> String {
 fn disks(disks: &[DiskProgress]) -> String {
     let columns = [
         Column::Text("Disk"),
+        Column::Number("Scanned"),
+        Column::Number("Changed"),
         Column::Number("Done"),
         Column::Number("Of"),
-        Column::Number("New"),
+        Column::Number("Deduplicated"),
         Column::Number("Stored"),
     ];
     let row = |disk: &DiskProgress| {
-        let sizes = [disk.done_bytes, disk.total_bytes, disk.new_bytes, disk.stored_bytes];
+        let sizes = [
+            disk.scanned_bytes,
+            disk.changed_bytes,
+            disk.done_bytes,
+            disk.total_bytes,
+            disk.deduplicated_bytes,
+            disk.stored_bytes,
+        ];
         let mut row = vec![disk.target.clone()];
         row.extend(sizes.map(text::bytes));
         row
@@ -330,6 +355,15 @@ fn warnings(warnings: &[Problem]) -> String {
 
 /// Why it failed, where it has failed: for `job show`, whose own command succeeds.
 fn failure_text(job: &Job) -> String {
+    let info = job.properties.extended_info.as_ref();
+    if let Some(error) = info.and_then(|info| info.holdfast.error.as_ref()) {
+        let parts = [
+            format!("{}: {}", error.code, error.message),
+            format!("Cause: {}", error.cause),
+            format!("Do this: {}", error.recommended_action),
+        ];
+        return parts.map(|part| text::printable(&part)).join("\n");
+    }
     let details = job.properties.error_details.iter().flatten();
     let line = |error: &api::arm::job::ErrorDetail| {
         format!("{}: {}", error.error_title, text::printable(&error.error_string))

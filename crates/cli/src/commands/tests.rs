@@ -159,6 +159,8 @@ fn a_job(status: Status, error: Option<Fault>) -> Value {
         method: "read in full: it is the first backup".to_owned(),
         total_bytes: 4 * GIB,
         done_bytes: GIB,
+        scanned_bytes: 2 * GIB,
+        changed_bytes: 4 * GIB,
         new_bytes: 512 * MIB,
         stored_bytes: 100 * MIB,
     };
@@ -172,7 +174,7 @@ fn a_job(status: Status, error: Option<Fault>) -> Value {
         ended_at: status.has_ended().then(|| at(75)),
         point: PointId::new(42),
         retain_until: None,
-        tasks: vec![Task { name: model::job::TRANSFER_TO_VAULT.to_owned(), status }],
+        tasks: vec![Task { status, ..Task::new(model::job::TRANSFER_TO_VAULT) }],
         disks: vec![disk],
         properties: Vec::new(),
         warnings: vec![Fault::new(Code::ChangeTrackingReset, "The bitmap was broken.")],

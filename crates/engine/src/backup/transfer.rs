@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use api::record::PointRecord;
 use fabric::{CapturedDisk, DiskReader, Method};
 use model::fault::{Code, Fault};
+use model::job::DiskProgress;
 use model::point::PointId;
 use model::units::{self, Extent, MIB};
 use repo::{
@@ -49,7 +50,14 @@ pub(crate) fn to_vault(
         }
         let mut reader = snapshot.capture.disk(&disk.target).or_fault()?;
         let extents = reader.extents().or_fault()?;
-        run.add_disk(&disk.target, &snapshot.method(&disk.target), units::total(&extents));
+        let changed = units::total(&extents);
+        run.add_disk(DiskProgress {
+            target: disk.target.clone(),
+            method: snapshot.method(&disk.target),
+            total_bytes: changed,
+            changed_bytes: changed,
+            ..DiskProgress::default()
+        });
         opened.push((disk, reader, extents));
     }
     for (disk, reader, extents) in opened {
@@ -130,8 +138,14 @@ struct Reporter<'a> {
 impl Progress for Reporter<'_> {
     fn report(&self, transfer: Transfer) -> Flow {
         let mut run = self.run.lock().expect("reporting does not panic");
-        let Transfer { read, new, stored, .. } = transfer;
-        run.progress(self.target, read, 0, new, stored);
+        run.progress(&DiskProgress {
+            target: self.target.to_owned(),
+            done_bytes: transfer.read,
+            scanned_bytes: transfer.scanned,
+            new_bytes: transfer.new,
+            stored_bytes: transfer.stored,
+            ..DiskProgress::default()
+        });
         if run.is_to_stop() { Flow::Cancel } else { Flow::Continue }
     }
 }

@@ -14,7 +14,7 @@ use api::record::PointRecord;
 use fabric::{NewDomain, RestoredDisk};
 use model::fault::{Code, Fault};
 use model::item::Item;
-use model::job::{CREATE_VM, Job, JobId, TRANSFER_FROM_VAULT};
+use model::job::{CREATE_VM, DiskProgress, Job, JobId, TRANSFER_FROM_VAULT};
 use model::network::Network;
 use model::point::Point;
 use model::vault::Vault;
@@ -79,7 +79,8 @@ impl Restore {
         let repository = self.world.repositories.of(&self.vault)?;
         self.make_directories(&directory)?;
         for disk in &self.plan.disks {
-            run.add_disk(&disk.target, "", disk.size);
+            let (target, total_bytes) = (disk.target.clone(), disk.size);
+            run.add_disk(DiskProgress { target, total_bytes, ..DiskProgress::default() });
         }
         let mut files = Vec::new();
         for disk in &self.plan.disks {
@@ -316,7 +317,12 @@ struct Reporter<'a> {
 impl Progress for Reporter<'_> {
     fn report(&self, transfer: Transfer) -> Flow {
         let mut run = self.run.lock().expect("reporting does not panic");
-        run.progress(self.target, transfer.scanned, transfer.total, 0, 0);
+        run.progress(&DiskProgress {
+            target: self.target.to_owned(),
+            done_bytes: transfer.scanned,
+            scanned_bytes: transfer.scanned,
+            ..DiskProgress::default()
+        });
         if run.is_to_stop() { Flow::Cancel } else { Flow::Continue }
     }
 }

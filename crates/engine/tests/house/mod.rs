@@ -385,10 +385,14 @@ impl House {
         fs::remove_dir_all(&directory).expect("removed");
     }
 
+    /// Where the vault's repository lies.
+    pub fn repository_dir(&self, vault: &Vault) -> PathBuf {
+        self.data().join("stores").join(&vault.region).join(vault.id.to_string())
+    }
+
     /// The vault's repository, opened beside the engine.
     pub fn repository(&self, vault: &Vault) -> Repository {
-        let directory = self.data().join("stores").join(&vault.region).join(vault.id.to_string());
-        let store = Arc::new(LocalDir::open(directory).expect("there"));
+        let store = Arc::new(LocalDir::open(self.repository_dir(vault)).expect("there"));
         let key = self.data().join("keys").join(format!("{}.key", vault.id));
         let key = repo::keys::read_key_file(&key).expect("a key");
         let environment = Environment {

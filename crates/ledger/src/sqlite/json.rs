@@ -150,17 +150,21 @@ impl Nested for Fault {
 pub(super) struct TaskRow {
     name: String,
     status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begun_at: <Option<Timestamp> as Nested>::Row,
 }
 
 impl Nested for Task {
     type Row = TaskRow;
 
     fn to_row(&self) -> TaskRow {
-        TaskRow { name: self.name.clone(), status: self.status.to_row() }
+        let (name, status) = (self.name.clone(), self.status.to_row());
+        TaskRow { name, status, begun_at: self.begun_at.to_row() }
     }
 
     fn from_row(row: TaskRow) -> Result<Self, Unknown> {
-        Ok(Self { name: row.name, status: Status::from_row(row.status)? })
+        let status = Status::from_row(row.status)?;
+        Ok(Self { name: row.name, status, begun_at: Option::from_row(row.begun_at)? })
     }
 }
 
@@ -171,6 +175,10 @@ pub(super) struct DiskProgressRow {
     method: String,
     total_bytes: u64,
     done_bytes: u64,
+    #[serde(default)]
+    scanned_bytes: u64,
+    #[serde(default)]
+    changed_bytes: u64,
     new_bytes: u64,
     stored_bytes: u64,
 }
@@ -184,6 +192,8 @@ impl Nested for DiskProgress {
             method: self.method.clone(),
             total_bytes: self.total_bytes,
             done_bytes: self.done_bytes,
+            scanned_bytes: self.scanned_bytes,
+            changed_bytes: self.changed_bytes,
             new_bytes: self.new_bytes,
             stored_bytes: self.stored_bytes,
         }
@@ -195,6 +205,8 @@ impl Nested for DiskProgress {
             method: row.method,
             total_bytes: row.total_bytes,
             done_bytes: row.done_bytes,
+            scanned_bytes: row.scanned_bytes,
+            changed_bytes: row.changed_bytes,
             new_bytes: row.new_bytes,
             stored_bytes: row.stored_bytes,
         })

@@ -126,6 +126,8 @@ pub fn full_job(number: u128, item: &Item) -> Job {
         method: "dirty bitmap: 3 extents".to_owned(),
         total_bytes: u64::MAX,
         done_bytes: 2,
+        scanned_bytes: 4,
+        changed_bytes: 3,
         new_bytes: 1,
         stored_bytes: 0,
     };
@@ -133,7 +135,11 @@ pub fn full_job(number: u128, item: &Item) -> Job {
         ended_at: Some(moment(number + 60)),
         point: Some(point_id(1 + u64::try_from(number).expect("small"))),
         retain_until: Some(Timestamp::MAX),
-        tasks: vec![Task { name: TAKE_SNAPSHOT.to_owned(), status: Status::Completed }],
+        tasks: vec![Task {
+            status: Status::Completed,
+            begun_at: Some(moment(number + 1)),
+            ..Task::new(TAKE_SNAPSHOT)
+        }],
         disks: vec![progress],
         properties: vec![("VM Name".to_owned(), "vm-1".to_owned())],
         warnings: vec![Fault::new(Code::ChangeTrackingReset, "the bitmap was inconsistent")],

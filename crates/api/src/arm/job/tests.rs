@@ -12,11 +12,9 @@ fn job(operation: Operation, status: Status) -> ModelJob {
     let id = "69211027-0000-4000-8000-000000000000".parse::<JobId>().expect("a UUID");
     let disk = job::DiskProgress {
         target: "vda".to_owned(),
-        method: String::new(),
         total_bytes: 4 * GIB,
         done_bytes: GIB,
-        new_bytes: 0,
-        stored_bytes: 0,
+        ..job::DiskProgress::default()
     };
     ModelJob {
         vault: id.0,
@@ -28,7 +26,7 @@ fn job(operation: Operation, status: Status) -> ModelJob {
         ended_at: None,
         point: None,
         retain_until: None,
-        tasks: vec![ModelTask { name: job::TRANSFER_TO_VAULT.to_owned(), status }],
+        tasks: vec![ModelTask { status, ..ModelTask::new(job::TRANSFER_TO_VAULT) }],
         disks: vec![disk],
         properties: Vec::new(),
         warnings: Vec::new(),
@@ -47,6 +45,24 @@ fn a_running_transfer_tells_how_far_it_is_and_how_long_it_takes() {
     assert_eq!(info.estimated_remaining_duration.as_deref(), Some("PT30S"));
     let told = info.tasks_list[0].task_execution_details.as_deref();
     assert_eq!(told, Some("1 GBs / 4 GBs Transferred"));
+}
+
+#[test]
+fn what_came_before_the_transfer_says_nothing_of_the_time_left() {
+    let mut job = job(Operation::Backup, Status::InProgress);
+    job.tasks[0].begun_at = Some(at(1008));
+    assert_eq!(info(&job).estimated_remaining_duration.as_deref(), Some("PT6S"));
+}
+
+#[test]
+fn a_disk_tells_what_was_gone_through_had_changed_was_held_already_and_was_stored() {
+    let mut job = job(Operation::Backup, Status::InProgress);
+    let disk = &mut job.disks[0];
+    (disk.scanned_bytes, disk.changed_bytes) = (3 * GIB, 4 * GIB);
+    (disk.new_bytes, disk.stored_bytes) = (GIB / 4, GIB / 8);
+    let told = info(&job).holdfast.disks.remove(0);
+    assert_eq!((told.scanned_bytes, told.changed_bytes), (3 * GIB, 4 * GIB));
+    assert_eq!((told.deduplicated_bytes, told.stored_bytes), (GIB / 4 * 3, GIB / 8));
 }
 
 #[test]
@@ -75,7 +91,7 @@ fn only_running_backups_and_restores_can_be_cancelled() {
 fn a_restore_says_what_kind_it_is() {
     let mut disks = job(Operation::Restore, Status::InProgress);
     assert_eq!(info(&disks).internal_property_bag["restoreLocationType"], "RestoreDisks");
-    let create = ModelTask { name: job::CREATE_VM.to_owned(), status: Status::NotStarted };
+    let create = ModelTask::new(job::CREATE_VM);
     disks.tasks.push(create);
     assert_eq!(info(&disks).internal_property_bag["restoreLocationType"], "AlternateLocation");
 }

@@ -115,9 +115,9 @@ fn waiting_ends_with_the_job() {
         ────────────────────────────────────────────────
          Transfer data to vault   CompletedWithWarnings
 
-         Disk      Done        Of         New      Stored
-        ──────────────────────────────────────────────────
-         vda    1.0 GiB   4.0 GiB   512.0 MiB   100.0 MiB
+         Disk   Scanned   Changed      Done        Of   Deduplicated      Stored
+        ─────────────────────────────────────────────────────────────────────────
+         vda    2.0 GiB   4.0 GiB   1.0 GiB   4.0 GiB      512.0 MiB   100.0 MiB
 
         vda: read in full: it is the first backup
 
@@ -191,15 +191,17 @@ fn showing_a_failed_job_is_no_failure() {
         ─────────────────────────────────
          Transfer data to vault   Failed
 
-         Disk      Done        Of         New      Stored
-        ──────────────────────────────────────────────────
-         vda    1.0 GiB   4.0 GiB   512.0 MiB   100.0 MiB
+         Disk   Scanned   Changed      Done        Of   Deduplicated      Stored
+        ─────────────────────────────────────────────────────────────────────────
+         vda    2.0 GiB   4.0 GiB   1.0 GiB   4.0 GiB      512.0 MiB   100.0 MiB
 
         vda: read in full: it is the first backup
 
         Warning: UserErrorChangeTrackingReset: The bitmap was broken.
 
         UserErrorRepositoryFull: The store has 12 KiB left.
+        Cause: The store of the vault's region has no space left.
+        Do this: Free space in the store; listing, restoring and deleting points still work.
     "#]],
     );
 }
