@@ -120,7 +120,7 @@ fn a_suppression_silences_its_kinds_and_vaults_only() {
         (of(&[], &["v2"]), false),
     ] {
         let story: &[(&str, &[&str])] = &[("01:00", &["a"])];
-        let told = told(Kind::BackupFailed, &[suppression.clone()], story);
+        let told = told(Kind::BackupFailed, std::slice::from_ref(&suppression), story);
         assert_eq!(told.is_empty(), silent, "{suppression:?}");
     }
 }
