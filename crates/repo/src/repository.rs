@@ -72,11 +72,13 @@ struct IndexView {
     distrusted: bool,
     /// Whether indexes were taken in that only an unreadable log entry may name.
     salvaged: bool,
+    /// The number of the log entry behind those that it is in step with; 0 at first.
+    in_step_with: u64,
 }
 
 impl IndexView {
     const fn new(chunks: ChunkIndex) -> Self {
-        Self { chunks, generation: 0, distrusted: false, salvaged: false }
+        Self { chunks, generation: 0, distrusted: false, salvaged: false, in_step_with: 0 }
     }
 }
 
@@ -246,12 +248,12 @@ impl Shared {
         let mut view = self.lock_log();
         let access = self.access();
         access.sync(&mut view)?;
-        while !self.follow(&view.state, false)? {
+        while !self.follow(&view, false)? {
             // An index cannot be read. If a collector has just replaced it, the log says so.
             let before = view.next;
             access.sync(&mut view)?;
             if view.next == before {
-                self.follow(&view.state, true)?;
+                self.follow(&view, true)?;
                 break;
             }
         }
@@ -339,7 +341,7 @@ impl Shared {
     ) -> Result<(), RepoError> {
         let mut view = self.lock_log();
         let appended = self.access().append(&mut view, decide);
-        self.follow(&view.state, true)?;
+        self.follow(&view, true)?;
         appended
     }
 
@@ -350,9 +352,21 @@ impl Shared {
         random
     }
 
-    /// Brings the index in step with the state. If an index object cannot be read, it is rebuilt
+    /// Brings the index in step with the log. If an index object cannot be read, it is rebuilt
     /// from packs, or without `rebuild`, the answer is `false`.
-    fn follow(&self, state: &State, rebuild: bool) -> Result<bool, RepoError> {
+    fn follow(&self, view: &LogView, rebuild: bool) -> Result<bool, RepoError> {
+        // Most calls find nothing new, and a look at every index takes its time where many are.
+        if self.read_index().in_step_with == view.next {
+            return Ok(true);
+        }
+        let followed = self.follow_state(&view.state, rebuild)?;
+        if followed {
+            write(&self.index).in_step_with = view.next;
+        }
+        Ok(followed)
+    }
+
+    fn follow_state(&self, state: &State, rebuild: bool) -> Result<bool, RepoError> {
         let (leaves, anew) = {
             let index = self.read_index();
             let leaves = index.chunks.indexes().any(|index| !state.indexes.contains(index));
