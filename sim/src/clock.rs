@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use model::clock::Clock;
 
-/// A clock that goes on by a millisecond whenever it is asked.
+/// A clock that goes on by a millisecond whenever it is asked. In milliseconds: what it shows, and
+/// the latest moment that it ever showed.
 #[derive(Debug)]
-pub struct SimClock(AtomicI64);
+pub struct SimClock(AtomicI64, AtomicI64);
 
 impl SimClock {
     /// A clock that shows this moment.
     pub fn new(at: Timestamp) -> Self {
-        Self(AtomicI64::new(at.as_millisecond()))
+        let at = at.as_millisecond();
+        Self(AtomicI64::new(at), AtomicI64::new(at))
     }
 
     /// What it shows; it does not go on.
@@ -21,8 +23,15 @@ impl SimClock {
         moment(self.0.load(Ordering::SeqCst))
     }
 
+    /// The latest moment that it ever showed.
+    pub fn latest(&self) -> Timestamp {
+        let shown = self.0.load(Ordering::SeqCst);
+        moment(self.1.fetch_max(shown, Ordering::SeqCst).max(shown))
+    }
+
     /// Lets time pass; backwards, where it is negative.
     pub fn pass(&self, time: SignedDuration) {
+        self.latest();
         self.0.fetch_add(i64::try_from(time.as_millis()).unwrap_or(0), Ordering::SeqCst);
     }
 
