@@ -8,6 +8,8 @@
 
 use std::io;
 
+use jiff::Timestamp;
+
 mod cloud;
 mod count;
 mod fault;
@@ -165,6 +167,16 @@ pub trait ObjectStore: Send + Sync {
     fn takes_data(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// What the store's own clock says, to hold another one against it. `None` where the store does
+    /// not tell.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
 }
 
 impl<S: ObjectStore + ?Sized> ObjectStore for std::sync::Arc<S> {
@@ -198,6 +210,10 @@ impl<S: ObjectStore + ?Sized> ObjectStore for std::sync::Arc<S> {
 
     fn takes_data(&self) -> Result<(), StoreError> {
         (**self).takes_data()
+    }
+
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        (**self).time()
     }
 }
 

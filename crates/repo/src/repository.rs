@@ -14,6 +14,7 @@ use format::log::Event;
 use format::pack::{self, TAIL};
 use format::seal::{ChunkKind, MasterKey, VaultKeys};
 use format::{ChunkId, FormatError, IndexId, Kind, PackId, index as encoding, names};
+use jiff::Timestamp;
 use model::clock::Clock;
 use model::seed::Seed;
 use uuid::Uuid;
@@ -210,6 +211,15 @@ impl Repository {
     /// The vault whose repository it is.
     pub fn vault(&self) -> Uuid {
         Uuid::from_bytes(self.shared.keys.vault())
+    }
+
+    /// What the store's own clock says; `None` where it does not tell.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub fn store_time(&self) -> Result<Option<Timestamp>, RepoError> {
+        Ok(self.shared.store.time()?)
     }
 }
 

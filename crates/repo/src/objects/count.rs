@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
+use jiff::Timestamp;
+
 use super::{ObjectInfo, ObjectStore, StoreError};
 
 /// What a store can be asked.
@@ -126,5 +128,9 @@ impl<S: ObjectStore> ObjectStore for Counting<S> {
 
     fn takes_data(&self) -> Result<(), StoreError> {
         self.inner.takes_data()
+    }
+
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.time()
     }
 }

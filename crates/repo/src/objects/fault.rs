@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
+
 use super::{ObjectInfo, ObjectStore, Operation, StoreError};
 
 /// A request, before it reaches the store.
@@ -169,5 +171,9 @@ where
 
     fn takes_data(&self) -> Result<(), StoreError> {
         self.inner.takes_data()
+    }
+
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.time()
     }
 }

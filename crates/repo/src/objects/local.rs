@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use format::header::OBJECT_MAX;
 use format::names;
+use jiff::Timestamp;
 
 pub use self::disk::{Disk, Look, Space, SystemDisk};
 use self::reserve::{Claim, Reserve, is_full};
@@ -353,6 +354,22 @@ impl<D: Disk> ObjectStore for LocalDir<D> {
             Ok(())
         } else {
             Err(StoreError::Full { name: self.root.to_string_lossy().into_owned() })
+        }
+    }
+
+    /// When a file that is written now was written, says whoever keeps the files: on a network file
+    /// system another machine, with a clock of its own.
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let told = self.write_temporary(b"what time is it?").and_then(|(path, file)| {
+            let written = self.disk.written_at(&file);
+            self.disk.remove_file(&path)?;
+            written
+        });
+        let root = self.root.to_string_lossy();
+        match told {
+            Ok(at) => Ok(at),
+            Err(error) if is_full(&error) => Ok(None),
+            Err(error) => Err(failed("ask the time of", &root, error)),
         }
     }
 }

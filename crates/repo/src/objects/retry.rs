@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use model::seed::Seed;
 
 use super::{ObjectInfo, ObjectStore, StoreError};
@@ -145,5 +146,9 @@ impl<S: ObjectStore> ObjectStore for Retrying<S> {
 
     fn takes_data(&self) -> Result<(), StoreError> {
         self.inner.takes_data()
+    }
+
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.ask(|_| self.inner.time())
     }
 }

@@ -10,7 +10,7 @@ pub type Case = fn(&dyn ObjectStore);
 type Store<'a> = &'a dyn ObjectStore;
 
 /// All cases, by what they say.
-pub const CASES: [(&str, Case); 53] = [
+pub const CASES: [(&str, Case); 54] = [
     ("what was put is got", |store| keeps(store, "config", b"one")),
     ("an empty object", |store| keeps(store, "packs/aa/bb", b"")),
     ("an object of one byte", |store| keeps(store, "a", b"\0")),
@@ -67,6 +67,12 @@ pub const CASES: [(&str, Case); 53] = [
         assert!(matches!(refused, Err(StoreError::BadName { .. })), "{refused:?}");
     }),
     ("there is room for data", |store| store.takes_data().expect("room")),
+    ("its time goes on, where it tells", |store| {
+        let tell = || store.time().expect("a time, or none");
+        let (first, second) = (tell(), tell());
+        assert!(first <= second, "{first:?}, then {second:?}");
+        assert!(store.list("").expect("listed").is_empty(), "asking leaves nothing");
+    }),
 ];
 
 /// Bytes that are different everywhere.

@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use jiff::Timestamp;
 use rustix::fs::{
     CWD, FallocateFlags, FlockOperation, OFlags, RenameFlags, fallocate, flock, renameat_with,
     statvfs,
@@ -173,6 +174,17 @@ pub trait Disk: fmt::Debug + Send + Sync {
     ///
     /// There is none, or the system failed.
     fn cut(&self, path: &Path, size: u64) -> io::Result<()>;
+
+    /// When a file was last written, by the clock of whoever keeps it. A file system without one
+    /// does not tell.
+    ///
+    /// # Errors
+    ///
+    /// The system failed.
+    fn written_at(&self, file: &Self::File) -> io::Result<Option<Timestamp>> {
+        let _ = file;
+        Ok(None)
+    }
 }
 
 /// The operating system's file systems.
@@ -183,6 +195,10 @@ pub struct SystemDisk {
 
 impl Disk for SystemDisk {
     type File = File;
+
+    fn written_at(&self, file: &File) -> io::Result<Option<Timestamp>> {
+        Ok(Timestamp::try_from(file.metadata()?.modified()?).ok())
+    }
 
     fn make_directory(&self, path: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(path)
