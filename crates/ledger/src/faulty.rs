@@ -9,6 +9,7 @@ use model::job::{Job, JobId};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::retention::{ClockSight, Plan, PointTimes, Upkeep};
 use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
@@ -124,5 +125,17 @@ where
         fn notices(&self) -> Vec<Notice>;
         fn try_notice_again(&self, number: u64, tries: u32, at: Timestamp) -> ();
         fn drop_notice(&self, number: u64) -> ();
+        fn point_times(&self, vault: Uuid, item: Option<Uuid>) -> Vec<PointTimes>;
+        fn forget_points(&self, vault: Uuid, points: &[PointId]) -> u64;
+        fn promises(&self, vault: Uuid) -> Vec<(PointId, Timestamp)>;
+        fn promise(&self, promises: &[(PointId, Timestamp)]) -> ();
+        fn put_retention_plan(&self, plan: &Plan) -> ();
+        fn retention_plans(&self, vault: Uuid) -> Vec<Plan>;
+        fn confirm_retention_plan(&self, id: Uuid) -> ();
+        fn end_retention_plan(&self, id: Uuid) -> ();
+        fn upkeep(&self, vault: Uuid) -> Upkeep;
+        fn put_upkeep(&self, vault: Uuid, upkeep: &Upkeep) -> ();
+        fn clock_sight(&self) -> ClockSight;
+        fn put_clock_sight(&self, sight: &ClockSight) -> ();
     }
 }

@@ -12,6 +12,7 @@ use model::job::{Job, JobId, Operation, Status};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::retention::{ClockSight, Plan, PointTimes, Upkeep};
 use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
@@ -383,4 +384,31 @@ pub trait Ledger: Send + Sync {
     fn try_notice_again(&self, number: u64, tries: u32, at: Timestamp) -> Result<(), LedgerError>;
     /// Takes a notice out, if it is there.
     fn drop_notice(&self, number: u64) -> Result<(), LedgerError>;
+
+    /// The times of all points of a vault, or of one item in it, by item, each item's oldest first.
+    fn point_times(&self, vault: Uuid, item: Option<Uuid>) -> Result<Vec<PointTimes>, LedgerError>;
+    /// Takes points of the vault out; how many were there.
+    fn forget_points(&self, vault: Uuid, points: &[PointId]) -> Result<u64, LedgerError>;
+    /// Until when points of the vault were promised to be kept.
+    fn promises(&self, vault: Uuid) -> Result<Vec<(PointId, Timestamp)>, LedgerError>;
+    /// Promises to keep points until then. A later date that was promised before stays.
+    fn promise(&self, promises: &[(PointId, Timestamp)]) -> Result<(), LedgerError>;
+    /// Adds or replaces a plan. A vault has at most one that runs, and one that waits or was
+    /// confirmed: the new one takes the place of the one of its kind.
+    fn put_retention_plan(&self, plan: &Plan) -> Result<(), LedgerError>;
+    /// The vault's plans, oldest first.
+    fn retention_plans(&self, vault: Uuid) -> Result<Vec<Plan>, LedgerError>;
+    /// Confirms a plan that waits; one that was confirmed stays so. `Missing` where it is not there
+    /// any more, or runs.
+    fn confirm_retention_plan(&self, id: Uuid) -> Result<(), LedgerError>;
+    /// Removes a plan, if it is there.
+    fn end_retention_plan(&self, id: Uuid) -> Result<(), LedgerError>;
+    /// What was last done for a vault; nothing, where that is not known.
+    fn upkeep(&self, vault: Uuid) -> Result<Upkeep, LedgerError>;
+    /// Replaces what was last done for a vault.
+    fn put_upkeep(&self, vault: Uuid, upkeep: &Upkeep) -> Result<(), LedgerError>;
+    /// What was seen of the clock; nothing at first.
+    fn clock_sight(&self) -> Result<ClockSight, LedgerError>;
+    /// Replaces what was seen of the clock.
+    fn put_clock_sight(&self, sight: &ClockSight) -> Result<(), LedgerError>;
 }

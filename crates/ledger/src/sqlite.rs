@@ -31,6 +31,7 @@ use model::job::{Job, JobId};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::retention::{ClockSight, Plan, PointTimes, Upkeep};
 use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
@@ -52,6 +53,7 @@ mod policies;
 mod pool;
 mod principals;
 mod record;
+mod retention;
 mod roles;
 mod settings;
 mod space;
@@ -423,6 +425,54 @@ impl Ledger for SqliteLedger {
 
     fn drop_notice(&self, number: u64) -> Result<(), LedgerError> {
         self.pool.write(|db| alerts::drop_notice(db, number))
+    }
+
+    fn point_times(&self, vault: Uuid, item: Option<Uuid>) -> Result<Vec<PointTimes>, LedgerError> {
+        self.pool.read(|db| retention::times(db, vault, item))
+    }
+
+    fn forget_points(&self, vault: Uuid, points: &[PointId]) -> Result<u64, LedgerError> {
+        self.pool.write(|db| retention::forget(db, vault, points))
+    }
+
+    fn promises(&self, vault: Uuid) -> Result<Vec<(PointId, Timestamp)>, LedgerError> {
+        self.pool.read(|db| retention::promises(db, vault))
+    }
+
+    fn promise(&self, promises: &[(PointId, Timestamp)]) -> Result<(), LedgerError> {
+        self.pool.write(|db| retention::promise(db, promises))
+    }
+
+    fn put_retention_plan(&self, plan: &Plan) -> Result<(), LedgerError> {
+        self.pool.write(|db| retention::put_plan(db, plan))
+    }
+
+    fn retention_plans(&self, vault: Uuid) -> Result<Vec<Plan>, LedgerError> {
+        self.pool.read(|db| retention::plans(db, vault))
+    }
+
+    fn confirm_retention_plan(&self, id: Uuid) -> Result<(), LedgerError> {
+        self.pool.write(|db| retention::confirm_plan(db, id))
+    }
+
+    fn end_retention_plan(&self, id: Uuid) -> Result<(), LedgerError> {
+        self.pool.write(|db| retention::end_plan(db, id))
+    }
+
+    fn upkeep(&self, vault: Uuid) -> Result<Upkeep, LedgerError> {
+        self.pool.read(|db| retention::upkeep(db, vault))
+    }
+
+    fn put_upkeep(&self, vault: Uuid, upkeep: &Upkeep) -> Result<(), LedgerError> {
+        self.pool.write(|db| retention::put_upkeep(db, vault, upkeep))
+    }
+
+    fn clock_sight(&self) -> Result<ClockSight, LedgerError> {
+        self.pool.read(retention::clock_sight)
+    }
+
+    fn put_clock_sight(&self, sight: &ClockSight) -> Result<(), LedgerError> {
+        self.pool.write(|db| retention::put_clock_sight(db, sight))
     }
 }
 

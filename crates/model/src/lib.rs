@@ -17,6 +17,7 @@ pub mod network;
 pub mod point;
 pub mod policy;
 pub mod principal;
+pub mod retention;
 pub mod role;
 pub mod seed;
 pub mod space;

@@ -29,6 +29,8 @@ pub(super) enum Unknown {
     Month { number: u8 },
     #[error("'{text}' is not a time")]
     Time { text: String },
+    #[error("'{text}' is not an item's id")]
+    Item { text: String },
     #[error("unknown setting '{name}'")]
     Setting { name: String },
 }

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0010_alerts.sql"),
     include_str!("../../migrations/0011_verification.sql"),
     include_str!("../../migrations/0012_lifecycle.sql"),
+    include_str!("../../migrations/0013_retention.sql"),
 ];
 
 /// Marks the file as a ledger of ours in its header: `HfLd`.

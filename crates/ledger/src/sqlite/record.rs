@@ -137,6 +137,10 @@ impl Record<'_> {
         T::try_from(number).map_err(|error| self.damaged(column, error))
     }
 
+    pub(super) fn number_if_any(&self, column: &str) -> Result<Option<i64>, LedgerError> {
+        self.get(column)
+    }
+
     pub(super) fn flag(&self, column: &str) -> Result<bool, LedgerError> {
         self.get(column)
     }

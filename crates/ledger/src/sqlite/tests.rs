@@ -235,6 +235,8 @@ fn lists_neither_scan_nor_sort() {
         points::NEWEST.to_owned(),
         points::COUNT.to_owned(),
         jobs::PRUNE.to_owned(),
+        retention::TIMES.to_owned(),
+        retention::TIMES_OF_ITEM.to_owned(),
     ];
     texts.extend(job_lists());
     let at = Some(Timestamp::UNIX_EPOCH);

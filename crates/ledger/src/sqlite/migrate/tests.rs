@@ -27,8 +27,9 @@ fn an_empty_file_gets_the_newest_schema() {
     let tables: String = db.query_row(tables, [], |row| row.get(0)).expect("reads");
     assert_eq!(
         tables,
-        "alert deleted_vault host item job notice point policy principal resource_group \
-         role_assignment settled space store tenancy vault verification"
+        "alert clock_sight deleted_vault host item job notice point policy principal promise \
+         resource_group retention_plan role_assignment settled space store tenancy upkeep vault \
+         verification"
     );
     up_to_date(&mut db).expect("a second time changes nothing");
 }
