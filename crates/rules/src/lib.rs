@@ -18,6 +18,7 @@ pub mod policy;
 pub mod protection;
 pub mod restore;
 pub mod retain;
+pub mod retention;
 pub mod retry;
 pub mod schedule;
 pub mod spread;
