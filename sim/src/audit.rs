@@ -114,16 +114,19 @@ impl Audit {
         let in_log = repository.points().map_err(|error| format!("the log: {error}"))?;
         let in_log: BTreeSet<PointId> = in_log.iter().map(|info| info.id).collect();
         let mut listed = BTreeSet::new();
+        let planned = lock(&town.watch).planned.clone();
         for item in items.iter().filter(|item| item.vault == vault.id) {
-            let points = points(town, item);
+            let mut points = points(town, item);
             if item.deletion.is_some_and(|deletion| deletion.purging) {
                 // Its points go, one after the other, and it goes with the last of them.
                 listed.extend(points.iter().map(|point| point.id).filter(|id| in_log.contains(id)));
                 continue;
             }
+            // The log lets go of a point before the ledger does.
+            points.retain(|point| in_log.contains(&point.id) || !planned.contains(&point.id));
             self.compare_some(town, &repository, item, &points, is_end)?;
             listed.extend(points.iter().map(|point| point.id));
-            self.points_stay(item, points)?;
+            self.points_stay(item, points, &planned)?;
         }
         if let Some(point) = listed.difference(&in_log).next() {
             return Err(format!("point {point} is listed, but not in the repository"));
@@ -134,12 +137,20 @@ impl Audit {
         Ok(())
     }
 
-    /// What was there is there still.
-    fn points_stay(&mut self, item: &Item, points: Vec<Point>) -> Result<(), Wrong> {
+    /// What was there is there still, but for what a stored plan lets go of; and never all of it.
+    fn points_stay(
+        &mut self,
+        item: &Item,
+        points: Vec<Point>,
+        planned: &BTreeSet<PointId>,
+    ) -> Result<(), Wrong> {
         let now: BTreeSet<PointId> = points.iter().map(|point| point.id).collect();
         let (_, before) = self.known.entry(item.id).or_insert((item.clone(), BTreeSet::new()));
-        if let Some(gone) = before.difference(&now).next() {
-            return Err(format!("point {gone} of {} is gone", item.vm_name));
+        if let Some(gone) = before.difference(&now).find(|point| !planned.contains(point)) {
+            return Err(format!("point {gone} of {} is gone, and no plan says so", item.vm_name));
+        }
+        if now.is_empty() && !before.is_empty() {
+            return Err(format!("{} has no point any more", item.vm_name));
         }
         self.known.insert(item.id, (item.clone(), now));
         Ok(())

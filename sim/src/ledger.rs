@@ -16,6 +16,7 @@ use model::job::{Job, JobId, Operation, Status};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
+use model::retention::{ClockSight, Plan, PointTimes, Upkeep};
 use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
@@ -43,6 +44,8 @@ pub struct Watch {
     /// The last of them, or up to when nothing had to be run.
     last: HashMap<Uuid, Timestamp>,
     changes: Changes,
+    /// Points that a stored plan lets go of.
+    pub planned: BTreeSet<PointId>,
     /// Backups that ended well since they were last taken.
     pub completed: Vec<(Uuid, PointId)>,
     /// How many backups ended well, and how many did not.
@@ -331,6 +334,25 @@ impl Ledger for SimLedger {
         Looks notices() -> Vec<Notice>;
         Commits try_notice_again(number: u64, tries: u32, at: Timestamp) -> ();
         Commits drop_notice(number: u64) -> ();
+        Looks point_times(vault: Uuid, item: Option<Uuid>) -> Vec<PointTimes>;
+        Commits forget_points(vault: Uuid, points: &[PointId]) -> u64;
+        Looks promises(vault: Uuid) -> Vec<(PointId, Timestamp)>;
+        Commits promise(promises: &[(PointId, Timestamp)]) -> ();
+        Looks retention_plans(vault: Uuid) -> Vec<Plan>;
+        Commits confirm_retention_plan(id: Uuid) -> ();
+        Commits end_retention_plan(id: Uuid) -> ();
+        Looks upkeep(vault: Uuid) -> Upkeep;
+        Commits put_upkeep(vault: Uuid, upkeep: &Upkeep) -> ();
+        Looks clock_sight() -> ClockSight;
+        Commits put_clock_sight(sight: &ClockSight) -> ();
+    }
+
+    fn put_retention_plan(&self, plan: &Plan) -> Result<(), LedgerError> {
+        self.call(Call::Commits, "put_retention_plan", || {
+            self.inner.put_retention_plan(plan)?;
+            self.watch().planned.extend(plan.steps.iter().map(|step| step.point));
+            Ok(())
+        })
     }
 
     fn policies(&self, vault: Uuid) -> Result<Vec<Policy>, LedgerError> {

@@ -30,6 +30,7 @@ mod recover;
 mod refresh;
 mod repositories;
 pub mod restore;
+pub mod retention;
 mod retries;
 mod scheduler;
 pub mod seed;
@@ -63,6 +64,7 @@ pub use ledger::port::{ItemQuery, JobQuery, PointQuery};
 pub use policies::{Following, PolicyRuns};
 pub use repositories::OpenStore;
 pub use restore::{ImageFormat, RestoreForm, RestoreRequest};
+pub use retention::{ItemVerdicts, PointVerdict, RetentionStatus};
 pub use rules::alerts::{Suppression, Window};
 pub use rules::health::Objective;
 pub use rules::item_life::Wish;
@@ -80,6 +82,7 @@ use clock::SystemClock;
 use data_dir::DataDir;
 use hosts::Hosts;
 use repositories::Repositories;
+use retention::Retention;
 use scheduler::Scheduler;
 use seed::SystemSeed;
 use tally::Tally;
@@ -179,6 +182,7 @@ impl Engine {
             config.run_dir.clone().unwrap_or_else(|| config::default_run_dir(&config.data_dir));
         let (clock, seed) = (Arc::clone(&ports.clock), Arc::clone(&ports.seed));
         let repositories = Repositories::new(&config, clock, seed, ports.open_store);
+        let now = ports.clock.now();
         let world = Arc::new(World {
             run_dir,
             clock: ports.clock,
@@ -196,6 +200,7 @@ impl Engine {
             verifier: Verifier::default(),
             tally: Tally::default(),
             alerting: ports.alerting,
+            retention: Retention::new(now),
             refreshes: refresh::Refreshes::default(),
             unsure: reconcile::Unsure::default(),
             config,
@@ -209,6 +214,7 @@ impl Engine {
         watch::start(&engine.world);
         alerts::start(&engine.world);
         reconcile::start(&engine.world);
+        retention::start(&engine.world);
         purge::start_loop(&engine.world);
         Ok(engine)
     }
@@ -229,13 +235,14 @@ impl Engine {
     }
 
     /// Does once, in this thread, what the engine's loops do again and again: looks at every host,
-    /// starts what is due, sees to points of which it is open whether they exist, purges what was
-    /// deleted long enough ago, measures what vaults hold, and tells of alerts. For an engine whose
-    /// [`Tasks`] run no loops.
+    /// starts what is due, sees to points of which it is open whether they exist, lets go of those
+    /// past their date, purges what was deleted long enough ago, measures what vaults hold, and
+    /// tells of alerts. For an engine whose [`Tasks`] run no loops.
     pub fn turn(&self) {
         hosts::turn(&self.world);
         scheduler::turn(&self.world);
         reconcile::turn(&self.world);
+        retention::turn(&self.world);
         watch::turn(&self.world);
         alerts::turn(&self.world);
         purge::turn(&self.world);

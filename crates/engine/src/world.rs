@@ -15,6 +15,7 @@ use crate::hosts::Hosts;
 use crate::reconcile::Unsure;
 use crate::refresh::Refreshes;
 use crate::repositories::Repositories;
+use crate::retention::Retention;
 use crate::scheduler::Scheduler;
 use crate::tally::Tally;
 use crate::tasks::Tasks;
@@ -42,6 +43,7 @@ pub(crate) struct World {
     pub(crate) alerting: Alerting,
     /// Held while somebody looks for what is to be purged. It guards no value, only that order.
     pub(crate) purging: Mutex<()>,
+    pub(crate) retention: Retention,
     /// Held while vaults, resource groups and hosts are made or deleted, so that none of them is
     /// made in one that is being deleted. It guards no value, only that order.
     pub(crate) tenancy_changes: Mutex<()>,

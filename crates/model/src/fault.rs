@@ -335,6 +335,14 @@ codes! {
     Interrupted = "UserErrorServiceInterrupted",
         "The Holdfast service was stopped while the job was running.",
         "Start the operation again; earlier recovery points are not affected.";
+    /// A clock that deletions cannot be trusted to.
+    ClockSuspect = "UserErrorClockSuspect",
+        "The clock went back, ran ahead, or is not the store's; points would go at the wrong time.",
+        "Set the clock right. If it is right as it is, run `holdfast retention confirm --clock`.";
+    /// Letting go of many points at once.
+    MassExpiry = "UserErrorRetentionConfirmationRequired",
+        "Many recovery points would go at once: a policy was changed, or the service was off.",
+        "Look at `holdfast retention plan`; confirm with `holdfast retention confirm`.";
     /// Anything that should not happen.
     Internal = "BackUpOperationFailed",
         "Holdfast met an error that it has no name for.",

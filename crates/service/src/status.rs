@@ -57,7 +57,9 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::VmNotInDesirableState
         | Code::JobNotCancelable
         | Code::StoreTaken
-        | Code::StoreInUse => StatusCode::CONFLICT,
+        | Code::StoreInUse
+        | Code::ClockSuspect
+        | Code::MassExpiry => StatusCode::CONFLICT,
         Code::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::StoreFull | Code::ScratchFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::StoreUnavailable | Code::HypervisorUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -32,6 +32,10 @@ use repo::{Environment, Repository};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+mod timed;
+
+use timed::Timed;
+
 /// The virtual machine of the local host.
 pub const VM: Uuid = Uuid::from_u128(0x11);
 /// Its name.
@@ -77,6 +81,8 @@ pub enum AtBegin {
 pub struct Faults {
     store: Mutex<Option<Box<StoreScript>>>,
     ledger: Mutex<Option<Box<LedgerScript>>>,
+    /// What the stores' clocks say.
+    pub store_time: Mutex<Option<Timestamp>>,
 }
 
 type StoreScript = dyn FnMut(Attempt<'_>) -> Option<Mishap> + Send;
@@ -474,7 +480,8 @@ fn start(
     let open_store = move |directory: &Path| -> Result<Arc<dyn ObjectStore>, StoreError> {
         let faults = Arc::clone(&of_store);
         let script = move |attempt: Attempt<'_>| faults.store(attempt);
-        Ok(Arc::new(Faulty::new((real.open_store)(directory)?, script)))
+        let store = Timed { inner: (real.open_store)(directory)?, faults: Arc::clone(&of_store) };
+        Ok(Arc::new(Faulty::new(store, script)))
     };
     let open_ledger = move |file: &Path| -> Result<Arc<dyn Ledger>, LedgerError> {
         let faults = Arc::clone(&of_ledger);
