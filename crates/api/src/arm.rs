@@ -28,6 +28,7 @@ pub mod provider;
 pub mod resource;
 pub mod restore;
 pub mod restored;
+pub mod retention;
 pub mod role;
 pub mod status;
 pub mod store;

@@ -21,6 +21,7 @@ pub(crate) mod policies;
 pub(crate) mod principals;
 pub(crate) mod resources;
 pub(crate) mod restores;
+pub(crate) mod retention;
 pub(crate) mod roles;
 pub(crate) mod status;
 pub(crate) mod stores;

@@ -170,6 +170,7 @@ const BACKUP_CONTRIBUTOR_ACTIONS: &[&str] = &[
     "Microsoft.DataProtection/backupVaults/backupInstances/resumeProtection/action",
     // Ours.
     "Holdfast.Fabric/*/read",
+    "Holdfast.Fabric/retention/*/action",
 ];
 
 const BACKUP_OPERATOR_ACTIONS: &[&str] = &[

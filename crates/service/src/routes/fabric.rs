@@ -1,8 +1,19 @@
 //! What Azure has no noun for: `Holdfast.Fabric`.
 
 use super::{Route, delete, get, list, plain, post, put};
-use crate::arm::{deleted_vaults, hosts, principals, status, stores};
+use crate::arm::{deleted_vaults, hosts, principals, retention, status, stores};
 use crate::metrics;
+
+macro_rules! retention {
+    ($rest:literal) => {
+        concat!(
+            "/subscriptions/{subscription}/resourceGroups/{group}",
+            "/providers/Microsoft.RecoveryServices/vaults/{vault}",
+            "/providers/Holdfast.Fabric/retention/default",
+            $rest
+        )
+    };
+}
 
 macro_rules! principal {
     ($rest:literal) => {
@@ -51,6 +62,15 @@ pub(super) const ROUTES: &[Route] = &[
         group!("/providers/Holdfast.Fabric/stores/{store}"),
         "Holdfast.Fabric/stores/delete",
         stores::delete,
+    ),
+    get(retention!(""), "Holdfast.Fabric/retention/read", retention::get),
+    get(retention!("/points"), "Holdfast.Fabric/retention/points/read", retention::points),
+    post(retention!("/run"), "Holdfast.Fabric/retention/run/action", retention::run),
+    post(retention!("/confirm"), "Holdfast.Fabric/retention/confirm/action", retention::confirm),
+    post(
+        subscription!("/providers/Holdfast.Fabric/retention/default/confirmClock"),
+        "Holdfast.Fabric/retention/confirmClock/action",
+        retention::confirm_clock,
     ),
 ];
 

@@ -3,12 +3,24 @@
 use api::arm::deleted_vault::DeletionPlan;
 use api::arm::host::{Host, HostRequest};
 use api::arm::principal::{Principal, PrincipalRequest};
+use api::arm::retention::{Clock, ConfirmRequest, PointVerdict, Retention};
 use api::arm::status::Status;
 use api::arm::store::{Store, StoreRequest};
 use api::openapi::Operation;
 use serde_json::json;
 
 use super::{delete, get, post, put};
+
+macro_rules! retention {
+    ($rest:literal) => {
+        concat!(
+            "/subscriptions/{subscription}/resourceGroups/{group}",
+            "/providers/Microsoft.RecoveryServices/vaults/{vault}",
+            "/providers/Holdfast.Fabric/retention/default",
+            $rest
+        )
+    };
+}
 
 macro_rules! principal {
     ($rest:literal) => {
@@ -83,7 +95,41 @@ pub(super) fn operations() -> Vec<Operation> {
         .gives::<DeletionPlan>(200),
     );
     operations.extend(stores());
+    operations.extend(retention());
     operations
+}
+
+fn retention() -> Vec<Operation> {
+    vec![
+        get("Retention_Get", retention!(""), "How retention stands in a vault.")
+            .gives::<Retention>(200),
+        get(
+            "Retention_ListPoints",
+            retention!("/points"),
+            "What retention says of each point now: a dry run, which changes nothing.",
+        )
+        .filtered()
+        .lists::<PointVerdict>(),
+        post(
+            "Retention_Run",
+            retention!("/run"),
+            "Asks for a turn of retention, with a collection of space.",
+        )
+        .empty(202),
+        post(
+            "Retention_Confirm",
+            retention!("/confirm"),
+            "Confirms the plan that waits: its points are let go of for good.",
+        )
+        .may_take::<ConfirmRequest>(json!({}))
+        .gives::<Retention>(200),
+        post(
+            "Retention_ConfirmClock",
+            subscription!("/providers/Holdfast.Fabric/retention/default/confirmClock"),
+            "Says that the clock is right as it is, whatever speaks against it.",
+        )
+        .gives::<Clock>(200),
+    ]
 }
 
 fn stores() -> Vec<Operation> {
