@@ -96,6 +96,7 @@ fn carry_out(
         Command::Job(command) => command.run(&service()?),
         Command::Point(command) => command.run(&service()?),
         Command::Restore(command) => command.run(&service()?),
+        Command::Retention(command) => command.run(&service()?),
         Command::Principal(command) => command.run(&service()?),
         Command::Role(command) => command.run(&service()?),
         Command::AzLogin(args) => {

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     az_login, backup_now, group, host, item, job, network, point, policy, principal, repo, restore,
-    role, serve, status, store, vault, vm,
+    retention, role, serve, status, store, vault, vm,
 };
 
 /// A self-hosted Recovery Services vault for KVM virtual machines.
@@ -87,6 +87,9 @@ pub enum Command {
     /// Give a recovery point back
     #[command(subcommand)]
     Restore(restore::Command),
+    /// Retention: which recovery points stay, which go, and by which rule
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// Principals: programs that may use the service
     #[command(subcommand)]
     Principal(principal::Command),

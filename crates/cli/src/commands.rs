@@ -16,6 +16,7 @@ pub mod policy;
 pub mod principal;
 pub mod repo;
 pub mod restore;
+pub mod retention;
 pub mod role;
 pub mod serve;
 pub mod status;

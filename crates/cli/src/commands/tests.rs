@@ -219,6 +219,7 @@ mod access;
 mod jobs;
 mod listing;
 mod policies;
+mod retention;
 mod status;
 mod tenancy;
 mod usage;
