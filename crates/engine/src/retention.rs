@@ -10,7 +10,7 @@
 //! ```
 //!
 //! [`turn`] does all of it for every vault; a loop calls it, and it asks the clock whether it is
-//! time. A plan is stored before the first point goes and removed after the last one went, so a turn
+//! time. A plan is stored before the first point goes and removed after the last one, so a turn
 //! that was cut off anywhere is finished by the next one. The log is the truth and comes first: a
 //! point that is gone there and still in the ledger is taken out of the ledger, whatever its plan
 //! says. A plan whose points are not all released any more is dropped, and made anew.

@@ -295,7 +295,7 @@ fn an_immutable_vault_keeps_what_it_promised() {
     has(&house, &vault, &all[1..]);
 }
 
-/// Takes a turn again and again, each of which finds its calls failing from one call later on, until
+/// Takes a turn again and again, each of which finds its calls failing from one later on, until
 /// one is not cut off. After each, the ledger never has less than the log.
 fn cut_off(break_after: impl Fn(&House, u64) -> Arc<AtomicU64>) {
     let (house, vault) = with_points(4, 7);

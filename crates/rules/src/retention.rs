@@ -16,7 +16,7 @@
 //! | promised | in an immutable vault, what was once kept longer | the longer date |
 //!
 //! - Days are days of the policy's calendar zone. A week has 7 days, a month 31 (Azure: 12 months
-//!   are 372 days), a year 366: the longest there are, so no point goes before the calendar says so.
+//!   are 372 days), a year 366: the longest there are, so none goes before the calendar says so.
 //! - A point that several rules keep is kept as long as the longest says. (Azure's text has later
 //!   rules override earlier ones; with any retention that grows from daily to yearly, this is the
 //!   same. Where it does not grow, we keep the point.)
@@ -126,7 +126,7 @@ pub struct Case<'a> {
 }
 
 impl Rulebook {
-    /// The rules of a policy. `None` where its zone is not known: then nothing tells its days apart,
+    /// The rules of a policy. `None` where its zone is not known: then nothing tells days apart,
     /// and its points are kept.
     pub fn of(policy: &Policy) -> Option<Self> {
         let zone = zone::find(&policy.time_zone)?;

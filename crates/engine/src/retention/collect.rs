@@ -1,6 +1,6 @@
 //! Gets the space of points back that were let go of.
 //!
-//! A repository may be collected whoever reads or writes it meanwhile. But it costs reads and, where
+//! A repository may be collected whoever reads or writes it meanwhile. It costs reads and, where
 //! packs are repacked, writes, so it waits for a moment without jobs; not for ever.
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! When letting go of many points at once waits for an operator.
 //!
-//! What would let go of more than half of an item's points, or of more than a tenth of a vault's, in
+//! What would let go of more than half of an item's points, or of over a tenth of a vault's, in
 //! one run waits until somebody has looked at it: a policy with a digit too few, a clock that ran
 //! away, or a mistake of ours.
 //!

@@ -25,8 +25,8 @@ pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
 /// Where an entry is in the list: its item, the moment it was taken, its id.
 type Place = (Uuid, Timestamp, PointId);
 
-/// `GET V/providers/Holdfast.Fabric/retention/default/points`: a dry run. Only the items on the page
-/// are judged.
+/// `GET V/providers/Holdfast.Fabric/retention/default/points`: a dry run. Only the items on the
+/// page are judged.
 pub(crate) fn points(call: &Call) -> Result<Reply, Fault> {
     let vault = call.vault()?;
     let filter = call.filter()?;
