@@ -122,6 +122,8 @@ fn a_name_that_is_out_of_sight_is_free_and_taken_when_its_vault_comes_back() {
 fn only_who_may_see_a_vault_sees_it_out_of_sight_and_no_role_on_it_comes_back() {
     use model::role::Scope;
     let house = deleted();
+    let other = house.sub("/resourceGroups/other");
+    assert_eq!(house.put(&other, &json!({"location": "local"})).0, StatusCode::CREATED);
     let of_vault = Scope::Vault { group: "holdfast".to_owned(), vault: "v1".to_owned() };
     let on_vault = house.principal("on-vault", &[("Contributor", of_vault)]);
     let in_group = house.principal("in-group", &[("Reader", Scope::Group("holdfast".to_owned()))]);
