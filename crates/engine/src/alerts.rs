@@ -182,11 +182,36 @@ fn conditions(health: &Health) -> Vec<Condition> {
             let title = format!("{} of '{vm}' failed", job.operation.azure_name());
             of_fault(vault, Kind::JobFailed, &job.id.to_string(), vm, title, &fault)
         });
-        for condition in damage(vault).into_iter().chain(of_items).chain(of_jobs) {
+        for condition in
+            damage(vault).into_iter().chain(waiting(vault)).chain(of_items).chain(of_jobs)
+        {
             conditions.entry(condition.key.clone()).or_insert(condition);
         }
     }
-    conditions.into_values().collect()
+    let clock = health.clock_doubt.as_ref().map(clock);
+    conditions.into_values().chain(clock).collect()
+}
+
+/// The clock is not trusted.
+fn clock(why: &Fault) -> Condition {
+    Condition {
+        key: Kind::ClockSuspect.name().to_owned(),
+        kind: Kind::ClockSuspect,
+        vault: String::new(),
+        resource_group: String::new(),
+        item: String::new(),
+        title: "The clock is not trusted: nothing is deleted".to_owned(),
+        text: why.to_string(),
+        action: why.code.action().to_owned(),
+    }
+}
+
+/// Somebody has to confirm what retention would let go of.
+fn waiting(vault: &VaultHealth) -> Option<Condition> {
+    let why = vault.retention_waits.as_ref()?;
+    let title = format!("Retention of vault '{}' waits for a confirmation", vault.vault.name);
+    let subject = vault.vault.id.to_string();
+    Some(of_fault(vault, Kind::RetentionWaiting, &subject, "", title, why))
 }
 
 /// What the last verification found.

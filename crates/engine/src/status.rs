@@ -11,6 +11,7 @@ use model::fault::{Code, Fault};
 use model::item::Item;
 use model::job::{Job, Operation, Status};
 use model::policy::Policy;
+use model::retention::PlanState;
 use model::space::SpaceSample;
 use model::vault::Vault;
 use model::verification::Verification;
@@ -41,6 +42,8 @@ pub struct Health {
     pub running: Vec<Job>,
     /// Jobs that failed in the last day and are no backups, newest first within a vault.
     pub failed: Vec<Job>,
+    /// Why the clock is not trusted, so that nothing is deleted.
+    pub clock_doubt: Option<Fault>,
 }
 
 /// How a vault does.
@@ -54,6 +57,10 @@ pub struct VaultHealth {
     pub space: Vec<SpaceSample>,
     /// When its data was last looked at, and what was found; none where it never was.
     pub verified: Option<Verification>,
+    /// Why retention waits for somebody to confirm it.
+    pub retention_waits: Option<Fault>,
+    /// When space was last collected.
+    pub collected_at: Option<Timestamp>,
     /// What the operator should know, in sentences.
     pub warnings: Vec<String>,
 }
@@ -87,7 +94,6 @@ impl ItemHealth {
         if self.objective.is_none() || last.status != Status::Failed {
             return None;
         }
-        let unknown = || Fault::new(Code::Internal, "The job has no reason on record.");
         Some((last.at, last.error.clone().unwrap_or_else(unknown)))
     }
 }
@@ -185,11 +191,31 @@ pub(crate) fn health(world: &World, sees: &dyn Fn(&Vault) -> bool) -> Result<Hea
         let items = items_of(world, &vault, &policies, &counted, at)?;
         let mut warnings = vaults::warnings(world, &vault);
         warnings.extend(clock_changes(&policies, &items, at));
+        let upkeep = world.ledger.upkeep(vault.id).or_fault()?;
+        let plans = world.ledger.retention_plans(vault.id).or_fault()?;
+        let waiting = plans.into_iter().find(|plan| plan.state == PlanState::Waiting);
+        let retention_waits = waiting.map(|plan| plan.waits.unwrap_or_else(unknown));
+        warnings.extend(retention_waits.iter().map(|why| why.message.clone()));
+        warnings.extend(upkeep.fault.iter().map(|why| format!("Retention: {}", why.message)));
+        let collected_at = upkeep.collected_at;
         let space = world.ledger.space(vault.id, health::samples_from(at)).or_fault()?;
         let verified = verified.remove(&vault.id);
-        healths.push(VaultHealth { vault, items, space, verified, warnings });
+        healths.push(VaultHealth {
+            vault,
+            items,
+            space,
+            verified,
+            retention_waits,
+            collected_at,
+            warnings,
+        });
     }
-    Ok(Health { at, vaults: healths, running, failed })
+    let clock_doubt = world.ledger.clock_sight().or_fault()?.doubt;
+    Ok(Health { at, vaults: healths, running, failed, clock_doubt })
+}
+
+fn unknown() -> Fault {
+    Fault::new(Code::Internal, "No reason is on record.")
 }
 
 /// The changes of clocks that runs of policies will not follow, of those that back anything up.

@@ -9,12 +9,14 @@ use std::time::Duration;
 use engine::{Health, ItemHealth};
 use jiff::Timestamp;
 use model::alert::Kind;
-use model::fault::Code;
+use model::fault::{Code, Fault};
 use model::job::Status;
 use model::point::Consistency;
 use model::policy::Policy;
+use model::retention::{ClockSight, Plan, PlanState};
 use model::vault::Vault;
 use model::vm::DiskFormat;
+use uuid::Uuid;
 
 use house::{AtBegin, House};
 
@@ -206,4 +208,36 @@ fn a_change_of_clocks_is_told_where_a_policy_in_use_does_not_follow_it() {
     assert!(!told(&house), "it is still four weeks away");
     house.set_clock("2027-03-20T10:00:00Z");
     assert!(told(&house), "{:?}", health(&house).vaults[0].warnings);
+}
+
+#[test]
+fn retention_that_waits_and_a_clock_that_is_not_trusted_are_told() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    let ledger = house.engine.ledger();
+    let plan = Plan {
+        id: Uuid::from_u128(77),
+        vault: vault.id,
+        made_at: at("2026-11-23T10:00:00Z"),
+        state: PlanState::Waiting,
+        waits: Some(Fault::new(Code::MassExpiry, "Too many points would go at once.")),
+        steps: Vec::new(),
+    };
+    ledger.put_retention_plan(&plan).expect("written");
+    let health = health(&house);
+    assert!(health.vaults[0].retention_waits.is_some());
+    assert!(health.vaults[0].warnings.contains(&"Too many points would go at once.".to_owned()));
+    let doubt = Some(Fault::new(Code::ClockSuspect, "The clock went back."));
+    let sight = ClockSight { doubt, ..ClockSight::default() };
+    ledger.put_clock_sight(&sight).expect("written");
+    house.set_clock("2026-11-23T10:02:00Z");
+    let wanted = [Kind::ClockSuspect, Kind::RetentionWaiting];
+    for _ in 0..1000 {
+        let open = ledger.open_alerts().expect("read");
+        if wanted.iter().all(|kind| open.iter().any(|alert| alert.condition.kind == *kind)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("nobody was told: {:#?}", ledger.open_alerts());
 }

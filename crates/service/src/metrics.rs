@@ -36,6 +36,10 @@ fn exposition(health: &Health, counts: &Counts) -> Exposition {
     running(&mut exposition, health);
     items(&mut exposition, health);
     vaults(&mut exposition, health);
+    let help = "Whether the clock is not trusted, so that nothing is deleted.";
+    exposition
+        .family("holdfast_clock_suspect", Kind::Gauge, help)
+        .put(&[], flag(health.clock_doubt.is_some()));
     exposition
 }
 
@@ -187,6 +191,16 @@ const OF_VAULTS: &[(&str, &str, OfVault)] = &[
         "holdfast_vault_damaged_objects",
         "Damaged or missing objects that the last verification found.",
         |vault| vault.verified.as_ref().map(|verified| verified.damaged_objects as f64),
+    ),
+    (
+        "holdfast_vault_retention_waiting",
+        "Whether retention waits for somebody to confirm it.",
+        |vault| Some(flag(vault.retention_waits.is_some())),
+    ),
+    (
+        "holdfast_vault_collected_timestamp_seconds",
+        "When space was last collected; missing where it never was.",
+        |vault| vault.collected_at.map(seconds),
     ),
     ("holdfast_vault_warnings", "Warnings that the status shows of the vault.", |vault| {
         Some(vault.warnings.len() as f64)

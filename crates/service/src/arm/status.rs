@@ -221,5 +221,9 @@ fn warnings(health: &Health) -> Vec<StatusWarning> {
             move |text: &String| StatusWarning { vault: Some(vault.clone()), text: text.clone() };
         health.warnings.iter().map(warn).collect::<Vec<_>>()
     };
-    health.vaults.iter().flat_map(of_vault).collect()
+    let clock = health.clock_doubt.iter().map(|why| StatusWarning {
+        vault: None,
+        text: format!("{} Nothing is deleted until then.", why.message),
+    });
+    clock.chain(health.vaults.iter().flat_map(of_vault)).collect()
 }
