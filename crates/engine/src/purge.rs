@@ -11,6 +11,9 @@
 //! Whatever interrupts the steps after it, the next turn goes on with a job of its own: what is
 //! forgotten already is no error. The space comes back when the repository is collected.
 //!
+//! While the clock is doubted (`rules::retention::clock`), no date has come; what has begun goes
+//! on.
+//!
 //! A point in the log that the ledger does not know is the item's if its manifest names the item's
 //! machine. One whose manifest cannot be read is kept, and keeps its vault from being deleted.
 
@@ -32,6 +35,7 @@ use rules::job_life::Outcome;
 use crate::faults::{self, OrFault};
 use crate::job_run::{JobRun, Stop};
 use crate::protection;
+use crate::retention;
 use crate::tasks;
 use crate::vaults;
 use crate::world::World;
@@ -57,7 +61,10 @@ pub(crate) fn turn(world: &Arc<World>) {
 
 fn items(world: &Arc<World>) -> Result<(), Fault> {
     let now = world.clock.now();
-    let is_due = |deletion: Deletion| item_life::may_purge(deletion, now);
+    // What a wrong clock calls due, it would take away from whoever wants it back in time.
+    let trusted = retention::is_trusted(world)?;
+    let is_due =
+        |deletion: Deletion| deletion.purging || (trusted && item_life::may_purge(deletion, now));
     for item in world.ledger.items(None).or_fault()? {
         if !item.deletion.is_some_and(is_due) || is_left_alone(world, &item)? {
             continue;

@@ -25,6 +25,8 @@ mod collect;
 mod judge;
 mod plan;
 
+pub(crate) use clock::is_trusted;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;

@@ -174,6 +174,25 @@ fn a_date_that_came_while_the_service_was_down_is_made_up_for() {
 }
 
 #[test]
+fn a_clock_that_ran_ahead_purges_nothing_until_it_is_confirmed() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    house.backup(&vault);
+    delete(&house, &vault);
+    days_pass(&house, 1);
+    let ahead = house.engine.clock().now() + SignedDuration::from_hours(20 * 24);
+    house.set_clock(&ahead.to_string());
+    for _ in 0..2 {
+        turn(&house);
+        assert_eq!(settled_items(&house, &vault).len(), 1, "nobody knows that it is so late");
+        assert_eq!(points_in_the_log(&house, &vault).len(), 1);
+    }
+    house.engine.confirm_clock().expect("it is right");
+    turn(&house);
+    assert_eq!(settled_items(&house, &vault), []);
+}
+
+#[test]
 fn without_soft_delete_the_data_is_gone_at_once_and_the_job_tells() {
     let house = House::with_one_disk();
     let vault = without_soft_delete(&house, "v1");

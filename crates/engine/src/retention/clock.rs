@@ -39,6 +39,18 @@ pub(super) fn look(
     Ok(doubt)
 }
 
+/// Whether the clock is trusted now, by what was last found and by what it has shown before.
+/// Nothing is remembered, and no store is asked: for who looks more often than retention does.
+///
+/// # Errors
+///
+/// The ledger failed.
+pub(crate) fn is_trusted(world: &World) -> Result<bool, Fault> {
+    let known = world.ledger.clock_sight().or_fault()?;
+    let now = world.clock.now();
+    Ok(known.doubt.is_none() && clock::doubt(&sights(&known, now, None)).is_none())
+}
+
 /// Takes the clock as it is now for right.
 ///
 /// # Errors
