@@ -8,7 +8,7 @@
 //! days, weeks, months and years by the calendar of New York, so that each rule has work to do. The
 //! ledger is SQLite's, in memory: a million transactions on a disk would be most of the run.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use jiff::civil::Weekday;
@@ -44,9 +44,9 @@ fn main() -> Result<()> {
     let items = fill(&ledger, &vault, each, now)?;
     println!("{} points of {ITEMS} items made in {:.1?}", each * ITEMS, begun.elapsed());
 
-    let begun = Instant::now();
+    let begun = (Instant::now(), on_processor()?);
     let times = ledger.point_times(vault.id, None)?;
-    let read = begun.elapsed();
+    let read = (begun.0.elapsed(), on_processor()? - begun.1);
     let rules = Rulebook::of(&policy(vault.id)).context("the zone is known")?;
     let mut released = 0;
     let mut tallies = Vec::new();
@@ -60,10 +60,18 @@ fn main() -> Result<()> {
         tallies.push(guard::Tally { points, released: goes, a_day });
     }
     let waits = guard::waits(&tallies) != guard::Waits::Nothing;
-    let all = begun.elapsed();
-    println!("read {read:.2?}, judged {:.2?}, in all {all:.2?}", all - read);
+    let all = (begun.0.elapsed(), on_processor()? - begun.1);
+    println!("wall: read {:.2?}, judged {:.2?}, in all {:.2?}", read.0, all.0 - read.0, all.0);
+    println!("CPU:  read {:.2?}, judged {:.2?}, in all {:.2?}", read.1, all.1 - read.1, all.1);
     println!("{} points, {released} may go; waits for a confirmation: {waits}", times.len());
     Ok(())
+}
+
+/// For how long this thread has had a processor: what a busy machine does not change.
+fn on_processor() -> Result<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = told.split_whitespace().next().context("a number")?.parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 fn fill(ledger: &dyn Ledger, vault: &Vault, each: u64, now: Timestamp) -> Result<Vec<Item>> {
