@@ -161,8 +161,7 @@ impl Audit {
         // The clock may have been set back since.
         let latest = town.clock.latest();
         for (id, (item, _)) in &self.known {
-            let may_go = item.deletion.is_some_and(|deletion| deletion.until <= latest);
-            if !is_there(id) && !may_go {
+            if !is_there(id) && !lock(&town.watch).may_be_gone(*id, latest) {
                 return Err(format!("the item of {} is gone", item.vm_name));
             }
         }

@@ -46,6 +46,8 @@ pub struct Watch {
     changes: Changes,
     /// Points that a stored plan lets go of.
     pub planned: BTreeSet<PointId>,
+    /// Until when items can be brought back that were deleted.
+    deleted: HashMap<Uuid, Timestamp>,
     /// Backups that ended well since they were last taken.
     pub completed: Vec<(Uuid, PointId)>,
     /// How many backups ended well, and how many did not.
@@ -84,6 +86,11 @@ impl Watch {
     /// Whether an item's runs may be others than they were at the last look.
     pub fn concern(&self, item: Uuid) -> bool {
         self.changes.concern(item)
+    }
+
+    /// Whether an item was deleted, and could not be brought back any more at this moment.
+    pub fn may_be_gone(&self, item: Uuid, at: Timestamp) -> bool {
+        self.deleted.get(&item).is_some_and(|until| *until <= at)
     }
 
     /// What has changed since the last look.
@@ -394,7 +401,12 @@ impl Ledger for SimLedger {
         idle: bool,
     ) -> Result<(), LedgerError> {
         self.call(Call::Commits, "change_item", || {
-            self.watch().changes.items.insert(before.id);
+            let mut watch = self.watch();
+            watch.changes.items.insert(before.id);
+            if let Some(deletion) = after.deletion {
+                watch.deleted.insert(before.id, deletion.until);
+            }
+            drop(watch);
             self.inner.change_item(before, after, job, idle).inspect(|()| self.begun(job, None))
         })
     }
