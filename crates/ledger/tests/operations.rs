@@ -98,7 +98,7 @@ fn alerts_and_their_notices_are_written_together_and_kept_until_they_are_done() 
     on_each(|ledger| {
         let mut first = alert(1, "a", Told::Raised, None);
         let new = [of(&first, "ops"), of(&first, "mail")];
-        ledger.change_alerts(&[first.clone()], &new, at(0)).expect("written");
+        ledger.change_alerts(std::slice::from_ref(&first), &new, at(0)).expect("written");
         assert_eq!(ledger.open_alerts().expect("read"), [first.clone()]);
         let notices = ledger.notices().expect("read");
         let told: Vec<_> = notices.iter().map(|it| (it.target.as_str(), it.tries)).collect();
@@ -113,13 +113,15 @@ fn alerts_and_their_notices_are_written_together_and_kept_until_they_are_done() 
         assert_eq!(told, [(3, at(50))]);
 
         (first.told, first.resolved_at) = (Told::Resolved, Some(at(9)));
-        ledger.change_alerts(&[first.clone()], &[], at(100)).expect("written");
+        ledger.change_alerts(std::slice::from_ref(&first), &[], at(100)).expect("written");
         assert_eq!(ledger.open_alerts().expect("read"), []);
         assert_eq!(ledger.notices().expect("read").len(), 1, "one is still to be told");
         ledger.drop_notice(left[0].number).expect("dropped");
         ledger.change_alerts(&[], &[], at(100)).expect("forgets it");
         let again = alert(2, "a", Told::Nothing, None);
-        ledger.change_alerts(&[again.clone()], &[], at(0)).expect("the condition is back");
+        ledger
+            .change_alerts(std::slice::from_ref(&again), &[], at(0))
+            .expect("the condition is back");
         assert_eq!(ledger.open_alerts().expect("read"), [again]);
     });
 }
@@ -128,7 +130,7 @@ fn alerts_and_their_notices_are_written_together_and_kept_until_they_are_done() 
 fn a_condition_has_one_standing_alert_and_all_or_nothing_is_written() {
     on_each(|ledger| {
         let first = alert(1, "a", Told::Nothing, None);
-        ledger.change_alerts(&[first.clone()], &[], at(0)).expect("written");
+        ledger.change_alerts(std::slice::from_ref(&first), &[], at(0)).expect("written");
         let second = [alert(3, "b", Told::Nothing, None), alert(2, "a", Told::Nothing, None)];
         let refused = ledger.change_alerts(&second, &[of(&second[0], "ops")], at(0));
         assert!(refused.is_err());
@@ -141,7 +143,7 @@ fn a_condition_has_one_standing_alert_and_all_or_nothing_is_written() {
 fn an_end_that_was_not_told_yet_stays_open() {
     on_each(|ledger| {
         let silent = alert(1, "a", Told::Raised, Some(5));
-        ledger.change_alerts(&[silent.clone()], &[], at(100)).expect("written");
+        ledger.change_alerts(std::slice::from_ref(&silent), &[], at(100)).expect("written");
         assert_eq!(ledger.open_alerts().expect("read"), [silent]);
     });
 }
