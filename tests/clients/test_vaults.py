@@ -204,8 +204,10 @@ def test_a_vault_has_no_identity(az, vault):
     assert not az.ok("backup vault identity show", n=vault, g=GROUP)
 
 
-def test_no_vault_is_soft_deleted(az, vault):
+def test_an_empty_vault_is_gone_at_once_and_not_soft_deleted(az, arm, vault):
+    it = arm.vault(GROUP, vault)
     az.ok("backup vault delete --yes", n=vault, g=GROUP)
-    assert az.ok("backup deleted-vault list", l=REGION) == []
+    listed = az.ok("backup deleted-vault list", l=REGION)
+    assert it.lower() not in [one["properties"]["vaultId"].lower() for one in listed]
     told = az("backup deleted-vault get", l=REGION, n=vault)
     assert told.code in (1, 3) and "NotFound" in told.err, told
