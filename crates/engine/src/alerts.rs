@@ -24,6 +24,7 @@ use rules::alerts::{self, Retry, Suppression};
 
 use crate::faults::OrFault;
 use crate::status::{self, Health, ItemHealth, VaultHealth};
+use crate::tasks;
 use crate::world::World;
 
 /// How often it is looked whether there is something to send.
@@ -63,17 +64,7 @@ pub struct Alerting {
 
 /// Starts the loop that sends notices. It ends with the engine.
 pub(crate) fn start(world: &Arc<World>) {
-    let (weak, tasks) = (Arc::downgrade(world), Arc::clone(&world.tasks));
-    let run = move || {
-        while let Some(world) = weak.upgrade().filter(|world| !world.board.is_stopping()) {
-            turn(&world);
-            drop(world);
-            tasks.pause(ASK_EVERY);
-        }
-    };
-    if let Err(error) = world.tasks.start_loop("alerts", Box::new(run)) {
-        tracing::error!(%error, "no thread for alerts: nobody is told of them");
-    }
+    tasks::every(world, "alerts", ASK_EVERY, |world| turn(world));
 }
 
 /// Finds what is wrong, and writes down what is to be told of it.

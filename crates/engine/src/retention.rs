@@ -28,10 +28,10 @@ mod plan;
 pub(crate) use clock::is_trusted;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::{SignedDuration, Timestamp};
 use model::fault::{Code, Fault};
 use model::item::Item;
@@ -43,6 +43,7 @@ use uuid::Uuid;
 
 use crate::Engine;
 use crate::faults::{self, OrFault};
+use crate::tasks;
 use crate::world::World;
 
 /// How often points are judged.
@@ -115,28 +116,7 @@ impl Retention {
 /// Starts the loop. It ends with the engine.
 pub(crate) fn start(world: &Arc<World>) {
     let rings = world.retention.rings.clone();
-    let weak = Arc::downgrade(world);
-    let run = move || run(&weak, &rings);
-    if let Err(error) = world.tasks.start_loop("retention", Box::new(run)) {
-        tracing::error!(%error, "no thread for retention: points are kept");
-    }
-}
-
-fn run(world: &Weak<World>, rings: &Receiver<()>) {
-    loop {
-        {
-            let Some(world) = world.upgrade() else {
-                return;
-            };
-            if world.board.is_stopping() {
-                return;
-            }
-            turn(&world);
-        }
-        if rings.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Disconnected) {
-            return;
-        }
-    }
+    tasks::every_and_at(world, "retention", rings, LOOK_EVERY, |world| turn(world));
 }
 
 /// Looks after every vault if it is time to, and else after those for which somebody asked.

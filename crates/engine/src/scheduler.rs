@@ -24,10 +24,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::{SignedDuration, Timestamp};
 use ledger::LedgerError;
 use ledger::port::JobQuery;
@@ -43,6 +43,7 @@ use crate::backup::{self, Trigger};
 use crate::faults::OrFault;
 use crate::jobs::{self, Pruned};
 use crate::retries::{self, Retry};
+use crate::tasks;
 use crate::world::World;
 
 /// How often the soonest run is looked at.
@@ -166,28 +167,7 @@ impl Drop for Slot {
 /// Starts the scheduler's loop. It ends with the engine.
 pub(crate) fn start(world: &Arc<World>) {
     let rings = world.scheduler.rings.clone();
-    let weak = Arc::downgrade(world);
-    let run = move || run(&weak, &rings);
-    if let Err(error) = world.tasks.start_loop("scheduler", Box::new(run)) {
-        tracing::error!(%error, "no thread for the scheduler: policies start no backups");
-    }
-}
-
-fn run(world: &Weak<World>, rings: &Receiver<()>) {
-    loop {
-        {
-            let Some(world) = world.upgrade() else {
-                return;
-            };
-            if world.board.is_stopping() {
-                return;
-            }
-            turn(&world);
-        }
-        if rings.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Disconnected) {
-            return;
-        }
-    }
+    tasks::every_and_at(world, "scheduler", rings, LOOK_EVERY, turn);
 }
 
 /// Starts what is due, as the loop does again and again.

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
 use crate::world::World;
 
 /// Work that somebody else carries out.
@@ -60,17 +62,42 @@ impl Tasks for Threads {
 /// done again and again and waits for nothing else. `turn` itself asks the clock what is due, and
 /// has its line in [`Engine::turn`](crate::Engine::turn).
 pub(crate) fn every(world: &Arc<World>, name: &str, pause: Duration, turn: fn(&Arc<World>)) {
-    let (weak, tasks) = (Arc::downgrade(world), Arc::clone(&world.tasks));
+    let tasks = Arc::clone(&world.tasks);
+    rounds(world, name, turn, move || {
+        tasks.pause(pause);
+        true
+    });
+}
+
+/// As [`every`], and at once when it rings.
+pub(crate) fn every_and_at(
+    world: &Arc<World>,
+    name: &str,
+    rings: Receiver<()>,
+    pause: Duration,
+    turn: fn(&Arc<World>),
+) {
+    rounds(world, name, turn, move || {
+        rings.recv_timeout(pause) != Err(RecvTimeoutError::Disconnected)
+    });
+}
+
+/// Calls `turn` for as long as the engine runs and `wait` says so.
+fn rounds(
+    world: &Arc<World>,
+    name: &str,
+    turn: fn(&Arc<World>),
+    wait: impl Fn() -> bool + Send + 'static,
+) {
+    let weak = Arc::downgrade(world);
     let work = move || {
-        loop {
-            {
-                let Some(world) = weak.upgrade() else { return };
-                if world.board.is_stopping() {
-                    return;
-                }
-                turn(&world);
+        while let Some(world) = weak.upgrade().filter(|world| !world.board.is_stopping()) {
+            turn(&world);
+            // Whoever waits does not keep the engine.
+            drop(world);
+            if !wait() {
+                return;
             }
-            tasks.pause(pause);
         }
     };
     if let Err(error) = world.tasks.start_loop(name, Box::new(work)) {

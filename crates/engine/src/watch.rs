@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::alerts;
 use crate::faults::OrFault;
+use crate::tasks;
 use crate::verify;
 use crate::world::World;
 
@@ -41,17 +42,7 @@ struct Memory {
 
 /// Starts the watch's loop. It ends with the engine.
 pub(crate) fn start(world: &Arc<World>) {
-    let (weak, tasks) = (Arc::downgrade(world), Arc::clone(&world.tasks));
-    let run = move || {
-        while let Some(world) = weak.upgrade().filter(|world| !world.board.is_stopping()) {
-            turn(&world);
-            drop(world);
-            tasks.pause(ASK_EVERY);
-        }
-    };
-    if let Err(error) = world.tasks.start_loop("watch", Box::new(run)) {
-        tracing::error!(%error, "no thread for the watch: growth is not measured, and nothing told");
-    }
+    tasks::every(world, "watch", ASK_EVERY, turn);
 }
 
 /// Looks, if that is due. What fails is told to the log, and tried again.
