@@ -20,6 +20,8 @@ pub enum Defect {
     ItemIsNotLeased,
     /// The ledger tells the first version of a policy for ever.
     PolicyIsStale,
+    /// The ledger does not store what retention plans.
+    PlanIsNotStored,
     /// The hypervisor says that nothing was written.
     NothingIsDirty,
     /// The hypervisor forgets what it had tracked when a capture is discarded.

@@ -356,6 +356,9 @@ impl Ledger for SimLedger {
 
     fn put_retention_plan(&self, plan: &Plan) -> Result<(), LedgerError> {
         self.call(Call::Commits, "put_retention_plan", || {
+            if self.defect == Some(Defect::PlanIsNotStored) {
+                return Ok(());
+            }
             self.inner.put_retention_plan(plan)?;
             self.watch().planned.extend(plan.steps.iter().map(|step| step.point));
             Ok(())

@@ -7,7 +7,7 @@ use sim::{Defect, Scenario, run};
 const SEEDS: u64 = 200;
 
 /// What is planted, and what is said of it.
-const DEFECTS: [(Defect, &[&str]); 12] = [
+const DEFECTS: [(Defect, &[&str]); 13] = [
     (Defect::PacksAreNotDurable, &["is missing", "is damaged"]),
     (Defect::LogEntriesAreNotDurable, &["Log entry", "log entry", "not in the repository"]),
     (Defect::PacksRot, &["is damaged"]),
@@ -16,6 +16,7 @@ const DEFECTS: [(Defect, &[&str]); 12] = [
     (Defect::RunIsNotSettled, &["was repeated"]),
     (Defect::ItemIsNotLeased, &["of one item at once"]),
     (Defect::PolicyIsStale, &["too late", "became no job", "begins at"]),
+    (Defect::PlanIsNotStored, &["no plan says so", "is not listed"]),
     (Defect::NothingIsDirty, &["is not what was on the disk", "was not restored as it was"]),
     (Defect::DiscardForgets, &["is not what was on the disk", "was not restored as it was"]),
     (Defect::SnapshotIsTorn, &["is not what was on the disk", "was not restored as it was"]),
