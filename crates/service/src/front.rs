@@ -1,8 +1,8 @@
 //! The front: what happens to every request before and after its handler, in one place.
 //!
 //! In this order: size of the URL; the path is read and finds its route; where the route is not
-//! open, the token (401), the api-version (400), the subscription (404); the route itself (404,
-//! 405); the body within its limit; the principal's role (403); the handler. So nobody without a
+//! open, the token (401), the api-version (400, not of a wrong method), the subscription (404); the
+//! route itself (404, 405); the body within its limit; the principal's role (403); the handler. So nobody without a
 //! token learns which routes exist, or can make the service read a body.
 
 use std::sync::Arc;
@@ -129,7 +129,12 @@ async fn respond(
         None
     } else {
         let caller = caller(service, &parts.headers, &base)?;
-        if route_of(&found).is_none_or(|route| route.access.has_version()) {
+        // A wrong method is wrong in every version, also of a route that has none.
+        let is_asked = match &found {
+            Found::OtherMethods(_) => false,
+            found => route_of(found).is_none_or(|route| route.access.has_version()),
+        };
+        if is_asked {
             check_version(&query)?;
         }
         check_subscription(service, &segments)?;
