@@ -31,8 +31,8 @@ use crate::repository::Shared;
 
 /// The size at which an index is written, in bytes.
 pub(crate) const INDEX_SIZE: usize = 8 * MIB as usize;
-/// A pack is made when it has so many plain bytes. Larger ones make no difference to the speed on
-/// two processors; each further MiB takes 9 MiB of memory.
+/// A pack is made when it has so many plain bytes. Each further MiB takes 9 MiB of memory. Packs of
+/// 16 MiB were no faster than of 8; whether 4 MiB cost anything is open (bench/RESULTS.md).
 pub(crate) const PACK_SIZE: usize = 4 * MIB as usize;
 /// The largest chunk, in bytes.
 pub(super) const CHUNK_MAX: usize = format::chunker::MAX_BLOCKS as usize * BLOCK as usize;
