@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn this_tree_is_tidy() {
-        let findings = tidy::check(&workspace_root().unwrap()).unwrap();
+        let findings =
+            tidy::check(&workspace_root().expect("a workspace")).expect("it can be read");
         let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(told.is_empty(), "\n{}\n", told.join("\n"));
     }
