@@ -2,8 +2,8 @@
 //!
 //! In this order: size of the URL; the path is read and finds its route; where the route is not
 //! open, the token (401), the api-version (400, not of a wrong method), the subscription (404); the
-//! route itself (404, 405); the body within its limit; the principal's role (403); the handler. So nobody without a
-//! token learns which routes exist, or can make the service read a body.
+//! route itself (404, 405); the body within its limit; the principal's role (403); the handler. So
+//! nobody without a token learns which routes exist, or can make the service read a body.
 
 use std::sync::Arc;
 use std::time::Duration;
