@@ -46,6 +46,11 @@ impl Client {
         format!("/subscriptions/{}/resourceGroups/holdfast{rest}", self.subscription)
     }
 
+    /// The path of the status.
+    pub fn status(&self) -> String {
+        format!("/subscriptions/{}/providers/Holdfast.Fabric/status", self.subscription)
+    }
+
     /// The path of a vault, and what is behind it.
     pub fn vault(&self, name: &str, rest: &str) -> String {
         self.group(&format!("/providers/Microsoft.RecoveryServices/vaults/{name}{rest}"))

@@ -195,11 +195,12 @@ fn row(kind: &str, times: &mut [Duration]) {
 }
 
 /// The time that this many percent of the sorted ones do not exceed.
-fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+pub fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let at = (sorted.len() * percent).div_ceil(100).checked_sub(1)?;
     sorted.get(at).copied()
 }
 
-fn ms(time: Duration) -> String {
+/// Milliseconds, with one decimal.
+pub fn ms(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1000.0)
 }
