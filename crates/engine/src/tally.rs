@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use model::job::Job;
+use model::job::{Job, Operation, Status};
 
 /// Upper ends of the steps in which durations are counted, in seconds: from ten seconds to a day.
 pub const STEPS_S: [u32; 11] = [10, 30, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400];
 
-/// What ended jobs came to. Operations and statuses go by Azure's names.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// What ended jobs came to. Operations and statuses go by Azure's names. Every operation is there
+/// from the beginning, with zeros: who looks at growth would miss the first job of each otherwise.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Counts {
     /// Jobs, by operation and status.
     pub ended: BTreeMap<(&'static str, &'static str), u64>,
@@ -20,6 +21,20 @@ pub struct Counts {
     pub durations: BTreeMap<&'static str, Durations>,
     /// What they moved, by operation.
     pub moved: BTreeMap<&'static str, Moved>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let names = || Operation::ALL.into_iter().map(Operation::azure_name);
+        let ends = || Status::ALL.into_iter().filter(|status| status.has_ended());
+        Self {
+            ended: names()
+                .flat_map(|name| ends().map(move |end| ((name, end.azure_name()), 0)))
+                .collect(),
+            durations: names().map(|name| (name, Durations::default())).collect(),
+            moved: names().map(|name| (name, Moved::default())).collect(),
+        }
+    }
 }
 
 /// How long jobs took.

@@ -165,17 +165,21 @@ fn jobs_are_counted_as_they_end() {
     house.engine.change(&vault, web2, &engine::Wish::Stop).expect("stopped");
     let families = families(&house);
     let jobs = &families["holdfast_jobs_total"].samples;
-    let stopped: Vec<f64> = jobs
-        .iter()
-        .filter(|sample| sample.labels["operation"] == "DisableBackup")
-        .map(|sample| sample.value)
-        .collect();
-    assert_eq!(stopped, [1.0], "what ended before this start is not counted");
+    let ended = |operation: &str, status: &str| {
+        let is_it = |sample: &&Sample| {
+            sample.labels["operation"] == operation && sample.labels["status"] == status
+        };
+        jobs.iter().find(is_it).map(|sample| sample.value)
+    };
+    assert_eq!(ended("DisableBackup", "Completed"), Some(1.0), "nothing of earlier starts");
+    let none = ended("Backup", "Failed");
+    assert_eq!(none, Some(0.0), "growth from nothing to the first failure must show");
     let took = &families["holdfast_job_duration_seconds"];
     assert_eq!(took.kind, "histogram");
     let steps: Vec<f64> = took
         .samples
         .iter()
+        .filter(|sample| sample.labels["operation"] == "DisableBackup")
         .filter(|sample| sample.name.ends_with("_bucket"))
         .map(|sample| sample.value)
         .collect();
