@@ -11,6 +11,8 @@ from harness.guest import Guest
 from harness.lab import Lab, until
 from harness.service import Service
 
+pytest_plugins = ["harness.steps"]
+
 # The group that every installation has; the local host's VMs are in it.
 GROUP = "holdfast"
 REGION = "local"
@@ -111,25 +113,3 @@ def new_vault(arm, properties):
     answer = arm.call("PUT", arm.vault(GROUP, name), body)
     assert answer.status_code in (200, 201), answer.text
     return name
-
-
-# ── steps ────────────────────────────────────────────────────────────────────────────────────────
-# Tests of a class marked `steps` build on each other: after one has failed, the others say so
-# instead of failing for reasons that are none.
-FAILED_STEPS = {}
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "steps: the tests of this class build on each other")
-
-
-def pytest_runtest_makereport(item, call):
-    if "steps" in item.keywords and call.excinfo is not None:
-        if not call.excinfo.errisinstance(pytest.skip.Exception):
-            FAILED_STEPS.setdefault(item.parent.nodeid, item.name)
-
-
-def pytest_runtest_setup(item):
-    failed = FAILED_STEPS.get(item.parent.nodeid) if "steps" in item.keywords else None
-    if failed:
-        pytest.fail(f"not reached: {failed} failed", pytrace=False)

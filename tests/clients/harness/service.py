@@ -15,15 +15,23 @@ PROGRAM = Path(os.environ.get("HOLDFAST_BIN", TARGET / "release/holdfast"))
 
 
 class Service:
-    def __init__(self, lab):
+    def __init__(self, lab, *options):
+        """Starts it, with options of `serve` beside those that its place takes."""
         self.data, self.log = lab.path("data"), lab.path("serve.log")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        self.endpoint = f"https://localhost:{self.port}"
+        self.ca = self.data / "ca.pem"
         words = [PROGRAM, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}"]
-        words += ["--scratch", lab.directory("scratch")]
+        words += ["--scratch", lab.directory("scratch"), *options]
+        self._words = [str(word) for word in words]
+        self.start()
+
+    def start(self):
+        """Starts it, where it is not running."""
         self._process = subprocess.Popen(
-            [str(word) for word in words],
+            self._words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=open(self.log, "a"),
@@ -35,8 +43,6 @@ class Service:
             self.stop()
             raise AssertionError(f"serve is not ready: {self.log_end()}")
         self.credentials = json.loads((self.data / "credentials.json").read_text())
-        self.endpoint = f"https://localhost:{self.port}"
-        self.ca = self.data / "ca.pem"
 
     def cli(self, *words, environment=None):
         """What `holdfast … --json` answers."""
