@@ -340,7 +340,7 @@ fn a_recovery_point_has_what_azures_has() {
         disks: Vec::new(),
     };
     let differs = ["/properties/sourceVMStorageType"];
-    check(&golden!("point"), &arm::point::render("/item", &ours), &differs);
+    check(&golden!("point"), &arm::point::render("/item", &ours, ours.retain_until), &differs);
 }
 
 #[test]

@@ -27,7 +27,7 @@ mod plan;
 
 pub(crate) use clock::is_trusted;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -192,6 +192,22 @@ impl Engine {
     pub fn retention_of_item(&self, vault: &Vault, item: &Item) -> Result<ItemVerdicts, Fault> {
         let now = self.world.clock.now();
         Ok(judge::item(&self.world, vault, item.clone(), now)?.into_verdicts())
+    }
+
+    /// When each point of an item expires as things are: the dates that plans go by. A point that
+    /// no date lets go of is not among them.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub fn expiries(
+        &self,
+        vault: &Vault,
+        item: &Item,
+    ) -> Result<HashMap<PointId, Timestamp>, Fault> {
+        let judged = self.retention_of_item(vault, item)?.points;
+        let expiry = |judged: PointVerdict| Some((judged.point, judged.verdict.until?));
+        Ok(judged.into_iter().filter_map(expiry).collect())
     }
 
     /// How retention stands in a vault.

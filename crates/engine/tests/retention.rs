@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::{Strictness, VaultChange, Wish};
-use jiff::Timestamp;
+use jiff::civil::Weekday;
+use jiff::{SignedDuration, Timestamp};
 use model::fault::Code;
 use model::item::ProtectionState;
 use model::job::Status;
 use model::point::{Point, PointId};
-use model::policy::{Keep, Policy, Retention, Schedule, Unit};
+use model::policy::{Keep, LongTerm, Policy, Retention, Schedule, Unit, WeeklyRetention};
 use model::retention::PlanState;
 use model::units::MIB;
 use model::vault::{Immutability, Vault};
@@ -141,6 +142,52 @@ fn a_dry_run_says_why_and_changes_nothing() {
     let rule = || "every point, for 7 days".to_owned();
     assert_eq!(told, [(all[0], true, rule()), (all[1], false, rule()), (all[2], false, rule()),]);
     has(&house, &vault, &all);
+}
+
+#[test]
+fn a_points_expiry_is_when_the_plan_gives_it_up() {
+    let (house, vault) = with_points(4, 7);
+    let policy = house.engine.policy(&vault, "DefaultPolicy").expect("there");
+    let keep = |count, unit| Keep { count, unit };
+    let weekly = WeeklyRetention { days: vec![Weekday::Wednesday], keep: keep(1, Unit::Weeks) };
+    let (daily, weekly) = (Some(keep(3, Unit::Days)), Some(weekly));
+    let retention = Retention::LongTerm(LongTerm { daily, weekly, ..LongTerm::default() });
+    house.engine.ledger().put_policy(&Policy { retention, ..policy }).expect("put");
+    let expiries = || house.engine.expiries(&vault, &house.item(&vault)).expect("told");
+    let at = |text: &str| text.parse::<Timestamp>().expect("a timestamp");
+    let [tuesday, wednesday, thursday, friday] = ids(&house, &vault)[..] else { panic!("four") };
+    let mut left = vec![tuesday, wednesday, thursday, friday];
+    for (point, expiry) in [
+        (tuesday, "2026-11-28T00:00:00Z"),
+        (thursday, "2026-11-30T00:00:00Z"),
+        (wednesday, "2026-12-03T00:00:00Z"),
+    ] {
+        assert_eq!(expiries().get(&point), Some(&at(expiry)));
+        house.set_clock(&(at(expiry) - SignedDuration::from_secs(1)).to_string());
+        house.engine.run_retention(&vault);
+        has(&house, &vault, &left);
+        house.set_clock(&(at(expiry) + SignedDuration::from_hours(24)).to_string());
+        house.engine.run_retention(&vault);
+        left.retain(|other| *other != point);
+        has(&house, &vault, &left);
+    }
+}
+
+#[test]
+fn the_newest_point_has_a_date_until_that_is_past() {
+    let (house, vault) = with_points(1, 7);
+    let expiries = || house.engine.expiries(&vault, &house.item(&vault)).expect("told");
+    let until: Vec<String> = expiries().values().map(Timestamp::to_string).collect();
+    assert_eq!(until, ["2026-12-02T00:00:00Z"]);
+    house.set_clock("2026-12-02T00:00:01Z");
+    assert!(expiries().is_empty(), "it stays");
+}
+
+#[test]
+fn no_date_lets_go_of_the_points_of_what_is_stopped() {
+    let (house, vault) = with_points(2, 7);
+    house.engine.change(&vault, house.item(&vault), &Wish::Stop).expect("stopped");
+    assert!(house.engine.expiries(&vault, &house.item(&vault)).expect("told").is_empty());
 }
 
 #[test]

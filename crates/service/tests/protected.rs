@@ -189,6 +189,11 @@ fn points_are_told_newest_first_and_by_date() {
         "disks": [{"target": "vda", "size": 4096}], "logicalBytes": 4096, "readBytes": 4096,
         "storedBytes": 512, "retainUntil": null, "jobId": job_id(2).to_string()});
     assert_eq!(point["properties"]["holdfast"], facts);
+    // By the policy, which keeps daily points for 30 days; each point of a list tells its own.
+    let expiry = "/properties/recoveryPointProperties/expiryTime";
+    assert_eq!(point.pointer(expiry), Some(&json!("2026-12-03T00:00:00.0000000Z")));
+    let (_, listed) = house.get(&house.vault("v1", &points));
+    assert_eq!(listed["value"][1].pointer(expiry), point.pointer(expiry));
 
     let elsewhere = points.replace("web1", "web2");
     for path in [format!("{points}/73"), format!("{points}/x"), format!("{elsewhere}/71")] {

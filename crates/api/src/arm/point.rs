@@ -1,5 +1,6 @@
 //! Recovery points: `protectedItems/recoveryPoints`.
 
+use jiff::Timestamp;
 use model::arm_id;
 use model::point::Point as ModelPoint;
 use schemars::JsonSchema;
@@ -46,7 +47,7 @@ pub struct PointProperties {
     pub recovery_point_move_readiness_info: MoveReadiness,
     /// `None`.
     pub security_type: String,
-    /// When it expires, where that is fixed already.
+    /// When it expires.
     pub recovery_point_properties: ExpiryProperties,
     /// No zones.
     pub zones: Vec<String>,
@@ -86,7 +87,8 @@ pub struct Readiness {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpiryProperties {
-    /// The moment until which an operator wanted it kept.
+    /// When nothing keeps it any more, by the policy in force or by the date that was asked for;
+    /// missing where no date says so, as of an item whose protection is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry_time: Option<String>,
     /// Whether it is deleted and can still be brought back.
@@ -121,9 +123,8 @@ pub struct Disk {
     pub size: u64,
 }
 
-/// Renders a recovery point of the item with this ARM id.
-pub fn render(item_id: &str, point: &ModelPoint) -> Point {
-    let retain_until = point.retain_until.map(time::moment);
+/// Renders a recovery point of the item with this ARM id, which retention keeps until `expiry`.
+pub fn render(item_id: &str, point: &ModelPoint, expiry: Option<Timestamp>) -> Point {
     let properties = PointProperties {
         object_type: "IaasVMRecoveryPoint".to_owned(),
         recovery_point_type: point.consistency.azure_name().to_owned(),
@@ -147,23 +148,23 @@ pub fn render(item_id: &str, point: &ModelPoint) -> Point {
         },
         security_type: "None".to_owned(),
         recovery_point_properties: ExpiryProperties {
-            expiry_time: retain_until.clone(),
+            expiry_time: expiry.map(time::moment),
             is_soft_deleted: false,
         },
         zones: Vec::new(),
-        holdfast: facts(point, retain_until),
+        holdfast: facts(point),
     };
     Resource::new(arm_id::point(item_id, point.id), point.id.to_string(), KIND, properties)
 }
 
-fn facts(point: &ModelPoint, retain_until: Option<String>) -> PointFacts {
+fn facts(point: &ModelPoint) -> PointFacts {
     let disks = point.disks.iter();
     PointFacts {
         disks: disks.map(|disk| Disk { target: disk.target.clone(), size: disk.size }).collect(),
         logical_bytes: point.logical_bytes,
         read_bytes: point.read_bytes,
         stored_bytes: point.stored_bytes,
-        retain_until,
+        retain_until: point.retain_until.map(time::moment),
         job_id: point.job.to_string(),
     }
 }

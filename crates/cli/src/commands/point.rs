@@ -55,7 +55,7 @@ fn list(service: &Service, item: &ItemArg) -> Result<Reply, Failure> {
         Column::Number("Size"),
         Column::Number("Read"),
         Column::Number("Stored"),
-        Column::Text("Kept at least until"),
+        Column::Text("Expires"),
     ];
     let row = |point: &Seen<Point>| {
         let (properties, held) = (&point.view.properties, &point.view.properties.holdfast);
@@ -66,12 +66,18 @@ fn list(service: &Service, item: &ItemArg) -> Result<Reply, Failure> {
             text::bytes(held.logical_bytes),
             text::bytes(held.read_bytes),
             text::bytes(held.stored_bytes),
-            held.retain_until.as_deref().map(text::time).unwrap_or_default(),
+            expiry(&point.view),
         ]
     };
     let human =
         table(&columns, points.iter().map(row).collect(), "There is no recovery point yet.");
     Ok(Reply::done(documents(&points), human))
+}
+
+/// When retention lets go of it; nothing where no date says so.
+fn expiry(point: &Point) -> String {
+    let expiry = point.properties.recovery_point_properties.expiry_time.as_deref();
+    expiry.map(text::time).unwrap_or_default()
 }
 
 fn describe(point: &Point) -> String {
@@ -83,7 +89,7 @@ fn describe(point: &Point) -> String {
         ("Size", text::bytes(held.logical_bytes)),
         ("Read", text::bytes(held.read_bytes)),
         ("Stored", text::bytes(held.stored_bytes)),
-        ("Kept until", held.retain_until.as_deref().map(text::time).unwrap_or_default()),
+        ("Expires", expiry(point)),
         ("Job", held.job_id.clone()),
     ]);
     let columns = [Column::Text("Disk"), Column::Number("Size")];

@@ -197,7 +197,7 @@ fn a_point(number: u64, second: i64) -> point::Point {
         stored_bytes: GIB,
         disks: vec![PointDisk { target: "vda".to_owned(), size: 20 * GIB }],
     };
-    point::render(&format!("{V}{ITEM}"), &model)
+    point::render(&format!("{V}{ITEM}"), &model, model.retain_until)
 }
 
 /// The script that finds vault v1 and item web1 in it.

@@ -547,6 +547,19 @@ proptest! {
     }
 
     #[test]
+    fn a_point_goes_at_its_date_and_not_before(
+        (points, now) in any_history(), policy in any_policy(),
+    ) {
+        let told = verdicts(&policy, &points, now);
+        for (at, verdict) in told.iter().enumerate().take(points.len() - 1) {
+            let until = verdict.until.expect("the policy gives every point a date");
+            let before = verdicts(&policy, &points, until - SignedDuration::from_secs(1));
+            let then = verdicts(&policy, &points, until);
+            prop_assert_eq!((before[at].released, then[at].released), (false, true));
+        }
+    }
+
+    #[test]
     fn longer_retention_never_lets_more_go(
         (points, now) in any_history(), policy in any_policy(), by in 0..50_u16,
     ) {

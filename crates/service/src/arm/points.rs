@@ -31,7 +31,9 @@ pub(crate) fn list_all(call: &Call) -> Result<Reply, Fault> {
     let place = |point: &Point| format!("{} {}", point.taken_at, point.id);
     let item_id = arm_id::item(&vault_id(call, &vault), &item);
     pages::page(call, KIND, &part, points, place, |points| {
-        Ok(points.iter().map(|point| shape::render(&item_id, point)).collect())
+        let expiries = call.engine().expiries(&vault, &item)?;
+        let expiry = |point: &Point| expiries.get(&point.id).copied();
+        Ok(points.iter().map(|point| shape::render(&item_id, point, expiry(point))).collect())
     })
 }
 
@@ -40,7 +42,8 @@ pub(crate) fn get(call: &Call) -> Result<Reply, Fault> {
     let (vault, item) = call.item()?;
     let point = call.engine().point(&item, point_id(call, &item)?)?;
     let item_id = arm_id::item(&vault_id(call, &vault), &item);
-    Ok(Reply::ok(&shape::render(&item_id, &point)))
+    let expiry = call.engine().expiries(&vault, &item)?.get(&point.id).copied();
+    Ok(Reply::ok(&shape::render(&item_id, &point, expiry)))
 }
 
 /// The id in the URL; text that is none is as good as an id that does not exist.

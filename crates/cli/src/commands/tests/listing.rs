@@ -167,28 +167,28 @@ fn points() {
     prints(
         run("holdfast point list --vault v1 --item web1", script()),
         expect![[r#"
-         Point   Taken                  Consistency                Size      Read    Stored   Kept at least until
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-         9       2026-05-28 20:27:40Z   FileSystemConsistent   20.0 GiB   2.0 GiB   1.0 GiB   2026-05-29 20:26:40Z
-         8       2026-05-28 20:26:40Z   FileSystemConsistent   20.0 GiB   2.0 GiB   1.0 GiB   2026-05-29 20:26:40Z
-    "#]],
+             Point   Taken                  Consistency                Size      Read    Stored   Expires
+            ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+             9       2026-05-28 20:27:40Z   FileSystemConsistent   20.0 GiB   2.0 GiB   1.0 GiB   2026-05-29 20:26:40Z
+             8       2026-05-28 20:26:40Z   FileSystemConsistent   20.0 GiB   2.0 GiB   1.0 GiB   2026-05-29 20:26:40Z
+        "#]],
     );
     prints(
         run("holdfast point show latest --vault v1 --item web1", script()),
         expect![[r#"
-        Point:        9
-        Taken:        2026-05-28 20:27:40Z
-        Consistency:  FileSystemConsistent
-        Size:         20.0 GiB
-        Read:         2.0 GiB
-        Stored:       1.0 GiB
-        Kept until:   2026-05-29 20:26:40Z
-        Job:          00000000-0000-0000-0000-000000000009
+            Point:        9
+            Taken:        2026-05-28 20:27:40Z
+            Consistency:  FileSystemConsistent
+            Size:         20.0 GiB
+            Read:         2.0 GiB
+            Stored:       1.0 GiB
+            Expires:      2026-05-29 20:26:40Z
+            Job:          00000000-0000-0000-0000-000000000009
 
-         Disk       Size
-        ─────────────────
-         vda    20.0 GiB
-    "#]],
+             Disk       Size
+            ─────────────────
+             vda    20.0 GiB
+        "#]],
     );
 }
 
