@@ -130,9 +130,8 @@ fn record_point(world: &World, job: Job, committed: Committed) -> Result<(), Fau
 }
 
 fn fail(world: &World, mut job: Job, fault: Fault) -> Result<(), Fault> {
-    if job.operation == Operation::Restore {
-        restore::clean_up(&job);
-    }
+    let is_restore = job.operation == Operation::Restore;
+    let fault = if is_restore { restore::clean_up(&job) } else { fault };
     let end = job_life::end(Outcome::Failed(fault), &job.warnings);
     for task in &mut job.tasks {
         if task.status == model::job::Status::InProgress {

@@ -40,6 +40,9 @@ mod run;
 
 pub(crate) use run::clean_up;
 
+/// The name of a job's property with the virtual machine that it makes.
+const TARGET_VM: &str = "Target VM Name";
+
 /// The format of restored disk files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageFormat {
@@ -195,7 +198,7 @@ impl Engine {
             RestoreForm::Disks { .. } => "Recover disks",
             RestoreForm::NewVm { name, .. } => {
                 tasks.push(CREATE_VM);
-                tell("Target VM Name", name.clone());
+                tell(TARGET_VM, name.clone());
                 "Recover virtual machine"
             }
         };

@@ -120,6 +120,25 @@ pub fn interrupted() -> Fault {
     )
 }
 
+/// Why a restore failed that was found because the service was stopped, and what may be there of
+/// it: whole disks in `directory`, if it had got so far as to name one; and the virtual machine
+/// `vm`, if it had begun to make it.
+pub fn interrupted_restore(directory: Option<&str>, vm: Option<&str>) -> Fault {
+    let mut message = "The service was stopped while this job was running. Unfinished files were \
+                       removed; no recovery point is affected."
+        .to_owned();
+    if let Some(directory) = directory {
+        message += &format!(" Files that were whole by then are still in {directory}.");
+    }
+    if let Some(vm) = vm {
+        message += &format!(
+            " Virtual machine '{vm}' may have been made of them: see whether it is there before \
+             you restore again."
+        );
+    }
+    Fault::new(Code::Interrupted, message)
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;

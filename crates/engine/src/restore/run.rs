@@ -20,10 +20,11 @@ use model::point::Point;
 use model::vault::Vault;
 use model::vm::DiskFormat;
 use repo::{Flow, Progress, RepoError, Repository, Transfer};
+use rules::job_life;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::describe::{self, Description};
-use super::{ImageFormat, Place, Plan, RestoreForm, container, record_of};
+use super::{ImageFormat, Place, Plan, RestoreForm, TARGET_VM, container, record_of};
 use crate::faults::{self, OrFault};
 use crate::hosts::Connected;
 use crate::job_run::{JobRun, Stop};
@@ -82,31 +83,53 @@ impl Restore {
             let (target, total_bytes) = (disk.target.clone(), disk.size);
             run.add_disk(DiskProgress { target, total_bytes, ..DiskProgress::default() });
         }
-        let mut files = Vec::new();
+        let mut partials = Vec::new();
         for disk in &self.plan.disks {
             let partial = self.restore_disk(run, &repository, &directory, &disk.target)?;
-            files.push((disk.target.clone(), partial));
+            partials.push((disk.target.clone(), partial));
         }
-        run.pass_the_last_moment()?;
-        let mut restored = Vec::new();
-        for (target, partial) in files {
-            let path = directory.join(self.plan.file(&self.item, &target));
-            publish(&partial, &path).map_err(|error| unusable(&path, &error))?;
-            run.tell(&format!("Restored Disk {target}"), path.display().to_string());
-            restored.push(RestoredDisk { target, path, format: self.disk_format() });
-        }
-        sync_directory(&directory).map_err(|error| unusable(&directory, &error))?;
+        // The last that is read of the vault: from here on, only this machine can fail.
         let record = record_of(&repository, self.point.id)?;
-        let new = self.new_domain(restored);
-        if let Some(description) = self.description() {
-            self.describe(run, &description, &record, &new)?;
+        run.pass_the_last_moment()?;
+        let mut published = Vec::new();
+        let staged = self.stage(run, &directory, partials, &record, &mut published);
+        if staged.is_err() {
+            // Some of a machine's files are no restore: the next one would only be in their way.
+            published.iter().for_each(|path| remove(path));
         }
+        let new = staged?;
         match &self.plan.form {
             RestoreForm::Disks { .. } => Ok(()),
             RestoreForm::NewVm { network, .. } => {
                 self.create_vm(run, &record, &new, network.as_deref())
             }
         }
+    }
+
+    /// Gives the whole files their names, and writes down what they are; `published` has those that
+    /// have their names.
+    fn stage(
+        &self,
+        run: &mut JobRun,
+        directory: &Path,
+        partials: Vec<(String, PathBuf)>,
+        record: &PointRecord,
+        published: &mut Vec<PathBuf>,
+    ) -> Result<NewDomain, Stop> {
+        let mut restored = Vec::new();
+        for (target, partial) in partials {
+            let path = directory.join(self.plan.file(&self.item, &target));
+            publish(&partial, &path).map_err(|error| unusable(&path, &error))?;
+            published.push(path.clone());
+            run.tell(&format!("Restored Disk {target}"), path.display().to_string());
+            restored.push(RestoredDisk { target, path, format: self.disk_format() });
+        }
+        sync_directory(directory).map_err(|error| unusable(directory, &error))?;
+        let new = self.new_domain(restored);
+        if let Some(description) = self.description() {
+            self.describe(run, &description, record, &new, published)?;
+        }
+        Ok(new)
     }
 
     fn make_directories(&self, directory: &Path) -> Result<(), Stop> {
@@ -181,6 +204,7 @@ impl Restore {
         directory: &Path,
         record: &PointRecord,
         new: &NewDomain,
+        published: &mut Vec<PathBuf>,
     ) -> Result<(), Stop> {
         let names = describe::Names::of(&self.item.vm_name, self.job);
         let description = Description {
@@ -203,6 +227,7 @@ impl Restore {
                 publish(&partial, &path)
             };
             write().map_err(|error| unusable(&path, &error))?;
+            published.push(path);
         }
         sync_directory(directory).map_err(|error| unusable(directory, &error))?;
         let uri = |name: &str| api::arm::store::file_uri(&directory.join(name));
@@ -212,7 +237,7 @@ impl Restore {
         run.tell("Config Blob Uri", uri(&names.config));
         run.tell("Template Blob Uri", uri(&names.template));
         if matches!(self.plan.form, RestoreForm::Disks { .. }) {
-            run.tell("Target VM Name", new.name.clone());
+            run.tell(TARGET_VM, new.name.clone());
         }
         Ok(())
     }
@@ -226,7 +251,12 @@ impl Restore {
     ) -> Result<(), Stop> {
         run.begin_task(CREATE_VM)?;
         let host = self.host(network)?;
-        let left_out = host.hypervisor.define(&record.domain_xml, new).or_fault()?;
+        let defined = host.hypervisor.define(&record.domain_xml, new);
+        if defined.is_err() {
+            // It may have been done, and only the answer lost. The UUID is nobody else's.
+            let _ = host.hypervisor.undefine(new.uuid);
+        }
+        let left_out = defined.or_fault()?;
         for words in left_out {
             run.tell("Left out of the virtual machine", words);
         }
@@ -265,13 +295,18 @@ fn partial_prefix(job: JobId) -> String {
     format!(".holdfast-{job}-")
 }
 
-/// Removes what a killed restore job left in its directories.
-pub(crate) fn clean_up(job: &Job) {
+/// Removes what a killed restore job left in its directories, and says what became of it.
+pub(crate) fn clean_up(job: &Job) -> Fault {
     for (name, directory) in &job.properties {
         if name == DIRECTORY || name == DESCRIPTION {
             remove_partials(Path::new(directory), job.id);
         }
     }
+    let told = |name: &str| job.properties.iter().find(|(key, _)| key == name);
+    let directory = told(DIRECTORY).map(|(_, directory)| directory.as_str());
+    let created = job.tasks.iter().any(|task| task.name == CREATE_VM && task.begun_at.is_some());
+    let vm = told(TARGET_VM).filter(|_| created).map(|(_, name)| name.as_str());
+    job_life::interrupted_restore(directory, vm)
 }
 
 /// Removes the job's unfinished files, and the directory if it is the job's own and empty then.
@@ -281,16 +316,20 @@ fn remove_partials(directory: &Path, job: JobId) {
         return;
     };
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix)
-            && let Err(error) = fs::remove_file(entry.path())
-        {
-            tracing::warn!(path = %entry.path().display(), %error, "not removed");
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            remove(&entry.path());
         }
     }
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     if name.ends_with(&job.to_string()) {
         // It stays where it holds anything.
         let _ = fs::remove_dir(directory);
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path) {
+        tracing::warn!(path = %path.display(), %error, "not removed");
     }
 }
 
