@@ -9,7 +9,6 @@
 
 mod house;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,7 +24,7 @@ use model::units::{KIB, MIB};
 use model::vault::Vault;
 use repo::objects::{Attempt, Mishap, Operation};
 
-use house::{AtBegin, House, VM, noise};
+use house::{AtBegin, House, VM, files, noise};
 
 /// What strikes, and what is to come of it.
 struct Case {
@@ -430,13 +429,6 @@ fn a_point_of_a_failed_job_is_listed_by_the_next_start_only_if_it_can_be_read() 
         let listed = house.points(&vault).iter().any(|point| Some(point.id) == job.point);
         assert_eq!(listed, !damaged);
     }
-}
-
-/// All files below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).expect("listed");
-    let paths = entries.map(|entry| entry.expect("listed").path());
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 #[test]

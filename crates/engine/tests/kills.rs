@@ -8,20 +8,20 @@
 
 mod house;
 
-use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fabric::fake::FakeHost;
 use model::fault::Code;
+use model::item::ProtectionState;
 use model::job::{JobId, Status};
 use model::units::MIB;
 use model::vault::Vault;
 use repo::objects::{Attempt, Operation};
 use tempfile::TempDir;
 
-use house::{House, VM, noise};
+use house::{House, VM, copy, noise};
 
 /// What a kill leaves.
 struct Moment {
@@ -29,20 +29,6 @@ struct Moment {
     before: String,
     data: TempDir,
     host: FakeHost,
-}
-
-/// Copies everything in a directory, but for what only running processes share.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed");
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type().expect("known").is_dir() {
-            copy(&from, &to);
-        } else if from.extension().is_none_or(|extension| extension != "db-shm") {
-            fs::copy(&from, &to).expect("copied");
-        }
-    }
 }
 
 fn moment(before: String, data: &Path, host: &FakeHost) -> Moment {
@@ -94,13 +80,13 @@ fn check_checkpoints(house: &House, expected: &[String], before: &str) {
     panic!("killed before {before}: {left:?} are left, not {expected:?}");
 }
 
-/// Whether the point of the killed job had been committed.
+/// Whether the point of the killed job had been committed, of an item that had so many points.
 #[track_caller]
-fn check_moment(house: &House, vault: &Vault, id: JobId, moment: Moment) -> bool {
-    let before = moment.before;
+fn check_moment(house: &House, vault: &Vault, id: JobId, before: usize, moment: Moment) -> bool {
+    let (before, had) = (moment.before, before);
     let after = house.after_kill(moment.data, moment.host);
     let points = after.points(vault);
-    let committed = points.len() == 2;
+    let committed = points.len() > had;
     if before != "create_job" {
         let job = after.engine.job(vault, id).expect("there");
         assert!(job.status.has_ended(), "killed before {before}: {job:?}");
@@ -111,9 +97,14 @@ fn check_moment(house: &House, vault: &Vault, id: JobId, moment: Moment) -> bool
         let unended = job.tasks.iter().any(|task| task.status == Status::InProgress);
         assert!(!unended, "killed before {before}: {:?}", job.tasks);
     }
-    let chain = after.item(vault).chain.expect("a backup has got through");
-    assert!(points.iter().any(|point| point.id == chain.point), "killed before {before}");
-    check_checkpoints(&after, &[chain.checkpoint], &before);
+    let item = after.item(vault);
+    let protected = item.state == ProtectionState::Protected;
+    assert_eq!(protected, !points.is_empty(), "killed before {before}: {:?}", item.state);
+    let chain = item.chain.as_ref();
+    let builds_upon = chain.is_some_and(|it| points.iter().any(|point| point.id == it.point));
+    assert_eq!(builds_upon, !points.is_empty(), "killed before {before}");
+    let known: Vec<String> = item.chain.into_iter().map(|chain| chain.checkpoint).collect();
+    check_checkpoints(&after, &known, &before);
     let contents = after.repository(vault).contents().expect("read");
     assert_eq!((contents.points, contents.sessions.len()), (points.len(), 0), "{before}");
     for point in &points {
@@ -121,10 +112,23 @@ fn check_moment(house: &House, vault: &Vault, id: JobId, moment: Moment) -> bool
     }
     let next = after.backup(vault);
     assert_eq!(next.status, Status::Completed, "killed before {before}: {:?}", next.error);
-    assert!(next.disks[0].method.starts_with("Read incrementally"), "{before}: {next:?}");
+    let incremental = next.disks[0].method.starts_with("Read incrementally");
+    assert_eq!(incremental, builds_upon, "{before}: {next:?}");
     let newest = after.points(vault)[0].id;
     after.check_restores(vault, newest, Some(&after.content("vda")));
     committed
+}
+
+#[track_caller]
+fn check_all(house: &House, vault: &Vault, had: usize) {
+    let (id, moments) = moments_of_a_backup(house, vault);
+    assert!(moments.len() >= 8, "a backup has more steps than {}", moments.len());
+    let mut committed = Vec::new();
+    for moment in moments {
+        committed.push(check_moment(house, vault, id, had, moment));
+    }
+    assert!(committed.is_sorted(), "once committed, always there: {committed:?}");
+    assert!(committed.contains(&true) && committed.contains(&false), "{committed:?}");
 }
 
 #[test]
@@ -133,12 +137,12 @@ fn a_backup_that_is_killed_anywhere_leaves_a_whole_point_or_none() {
     let (vault, _) = house.protected();
     assert_eq!(house.backup(&vault).status, Status::Completed);
     house.host.write(VM, "vda", 4 * MIB, &noise(9, MIB)).expect("written");
-    let (id, moments) = moments_of_a_backup(&house, &vault);
-    assert!(moments.len() >= 8, "a backup has more steps than {}", moments.len());
-    let mut committed = Vec::new();
-    for moment in moments {
-        committed.push(check_moment(&house, &vault, id, moment));
-    }
-    assert!(committed.is_sorted(), "once committed, always there: {committed:?}");
-    assert!(committed.contains(&true) && committed.contains(&false), "{committed:?}");
+    check_all(&house, &vault, 1);
+}
+
+#[test]
+fn a_first_backup_that_is_killed_anywhere_leaves_a_whole_point_or_none() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    check_all(&house, &vault, 0);
 }

@@ -81,12 +81,23 @@ pub enum AtBegin {
 pub struct Faults {
     store: Mutex<Option<Box<StoreScript>>>,
     ledger: Mutex<Option<Box<LedgerScript>>>,
+    host: Mutex<Option<Box<HostScript>>>,
     /// What the stores' clocks say.
     pub store_time: Mutex<Option<Timestamp>>,
 }
 
 type StoreScript = dyn FnMut(Attempt<'_>) -> Option<Mishap> + Send;
 type LedgerScript = dyn FnMut(&'static str) -> bool + Send;
+type HostScript = dyn FnMut(&'static str) -> Option<Lost> + Send;
+
+/// What becomes of a call of the local host that finds no libvirt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Nothing is done.
+    Call,
+    /// It is done, and only the answer is lost.
+    Answer,
+}
 
 impl Faults {
     /// From now on this decides about requests to stores.
@@ -99,8 +110,14 @@ impl Faults {
         *self.ledger.lock().expect("not poisoned") = Some(Box::new(script));
     }
 
+    /// From now on this decides about calls of the local host that make virtual machines.
+    pub fn of_host(&self, script: impl FnMut(&'static str) -> Option<Lost> + Send + 'static) {
+        *self.host.lock().expect("not poisoned") = Some(Box::new(script));
+    }
+
     /// From now on all goes well.
     pub fn none(&self) {
+        *self.host.lock().expect("not poisoned") = None;
         *self.store.lock().expect("not poisoned") = None;
         *self.ledger.lock().expect("not poisoned") = None;
     }
@@ -108,6 +125,21 @@ impl Faults {
     fn store(&self, attempt: Attempt<'_>) -> Option<Mishap> {
         let mut script = self.store.lock().expect("not poisoned");
         script.as_mut().and_then(|script| script(attempt))
+    }
+
+    fn host<T>(
+        &self,
+        call: &'static str,
+        done: impl FnOnce() -> Result<T, FabricError>,
+    ) -> Result<T, FabricError> {
+        let mut script = self.host.lock().expect("not poisoned");
+        let lost = script.as_mut().and_then(|script| script(call));
+        let down = || FabricError::HypervisorDown { message: "a scripted fault".to_owned() };
+        match lost {
+            None => done(),
+            Some(Lost::Call) => Err(down()),
+            Some(Lost::Answer) => done().and(Err(down())),
+        }
     }
 
     fn ledger(&self, call: &'static str) -> Result<(), LedgerError> {
@@ -125,6 +157,7 @@ struct Gated {
     inner: FakeHost,
     hangs: Arc<AtomicBool>,
     at_begin: Arc<Mutex<Option<AtBegin>>>,
+    faults: Arc<Faults>,
 }
 
 impl Host for Gated {
@@ -181,11 +214,11 @@ impl Host for Gated {
     }
 
     fn define(&self, source_xml: &str, new: &NewDomain) -> Result<Vec<String>, FabricError> {
-        self.inner.define(source_xml, new)
+        self.faults.host("define", || self.inner.define(source_xml, new))
     }
 
     fn start(&self, domain: Uuid) -> Result<(), FabricError> {
-        self.inner.start(domain)
+        self.faults.host("start", || self.inner.start(domain))
     }
 
     fn destroy(&self, domain: Uuid) -> Result<(), FabricError> {
@@ -193,7 +226,7 @@ impl Host for Gated {
     }
 
     fn undefine(&self, domain: Uuid) -> Result<(), FabricError> {
-        self.inner.undefine(domain)
+        self.faults.host("undefine", || self.inner.undefine(domain))
     }
 
     fn wait_for_agent(&self, domain: Uuid, limit: Duration) -> Result<(), FabricError> {
@@ -267,6 +300,7 @@ impl House {
             inner: host.clone(),
             hangs: Arc::clone(&hangs),
             at_begin: Arc::clone(&at_begin),
+            faults: Arc::clone(&faults),
         };
         let engine = start(dir.path(), local, &other, (&seed, &clock), &faults, configure);
         Self { engine, host, other, hangs, faults, at_begin, seed, clock, configure, dir }
@@ -306,6 +340,21 @@ impl House {
         drop(engine);
         host.process_dies();
         between(&dir.path().join("data"));
+        Self::open(dir, host, other, seed, clock, configure)
+    }
+
+    /// Ends the engine, and starts another one on the same directory as it was when `saved` was
+    /// copied from it, over the local host as it was then: as if the process had been killed there.
+    pub fn back_at(self, saved: &Path, host: FakeHost) -> Self {
+        let Self { engine, other, seed, clock, configure, dir, .. } = self;
+        drop(engine);
+        for entry in fs::read_dir(dir.path()).expect("listed") {
+            let path = entry.expect("listed").path();
+            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+                .expect("removed");
+        }
+        copy(saved, dir.path());
+        host.process_dies();
         Self::open(dir, host, other, seed, clock, configure)
     }
 
@@ -440,6 +489,31 @@ pub fn copy_ledger(from: &Path, to: &Path) {
         let _ = fs::remove_file(to.join(name));
         let _ = fs::copy(from.join(name), to.join(name));
     }
+}
+
+/// Copies everything in a directory, but for what only running processes share.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("listed");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().expect("known");
+        if kind.is_dir() {
+            copy(&from, &to);
+        } else if kind.is_file() && from.extension().is_none_or(|it| it != "db-shm") {
+            fs::copy(&from, &to).expect("copied");
+        }
+    }
+}
+
+/// All files below a directory, in order; none where there is no directory.
+pub fn files(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("listed").path());
+    let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    let mut files: Vec<PathBuf> = paths.flat_map(below).collect();
+    files.sort();
+    files
 }
 
 /// Bytes that do not compress.
