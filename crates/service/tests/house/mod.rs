@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::credentials::{Credentials, FILE_NAME};
-use engine::{Config, Engine, NewAssignment};
+use engine::{Config, Engine, NewAssignment, Ports};
+use fabric::fake::FakeHost;
 use model::role::{Role, Scope};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::{Certificate, Method, StatusCode};
@@ -32,17 +33,26 @@ pub struct House {
 impl House {
     /// A new one on a new directory.
     pub fn new() -> Self {
-        Self::on(Arc::new(tempfile::tempdir().expect("a directory")))
+        Self::on(Arc::new(tempfile::tempdir().expect("a directory")), None)
     }
 
-    fn on(dir: Arc<TempDir>) -> Self {
+    /// As [`House::new`], with a host in memory as its local one.
+    pub fn over(host: &FakeHost) -> Self {
+        Self::on(Arc::new(tempfile::tempdir().expect("a directory")), Some(host.clone()))
+    }
+
+    fn on(dir: Arc<TempDir>, host: Option<FakeHost>) -> Self {
         // Several tests may come here at once: the first one wins, and all are the same.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut config = Config::new(dir.path());
-        config.local_host = false;
+        config.local_host = host.is_some();
         config.run_dir = Some(dir.path().join("run"));
         config.scratch_dir = dir.path().join("scratch");
-        let engine = Engine::start(config).expect("the engine starts");
+        let mut ports = Ports::real(&config);
+        if let Some(host) = host {
+            ports.connect = Box::new(move |_| Arc::new(host.clone()));
+        }
+        let engine = Engine::start_with(config, ports).expect("the engine starts");
         let listen = "127.0.0.1:0".parse().expect("an address");
         let options = Options { listen, data_dir: dir.path().to_owned() };
         let running = service::run(Arc::clone(&engine), options).expect("the service starts");
@@ -65,7 +75,7 @@ impl House {
         running.wait().expect("it stops in peace");
         drop(engine);
         between(dir.path());
-        Self::on(dir)
+        Self::on(dir, None)
     }
 
     pub fn path(&self) -> &Path {
