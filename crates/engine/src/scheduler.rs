@@ -398,8 +398,8 @@ impl Plan {
         match jobs::prune(world, now) {
             Ok(Pruned::More) => world.scheduler.ring(),
             Ok(Pruned::All) => self.pruned_at = Some(now),
-            Err(error) => {
-                tracing::warn!(%error, "old jobs could not be deleted");
+            Err(fault) => {
+                tracing::warn!(%fault, "old jobs could not be deleted");
                 self.pruned_at = Some(now);
             }
         }
