@@ -5,6 +5,7 @@
 //! next process. The next attempt names the job that it makes up for.
 
 use jiff::{SignedDuration, Timestamp};
+use model::fault::Code;
 use model::job::{Job, JobId, Operation, Status, TAKE_SNAPSHOT};
 use rules::retry::{self, Failed, Patience};
 use uuid::Uuid;
@@ -69,6 +70,21 @@ pub(crate) fn announced(job: &Job) -> Option<Retry> {
         of: job.id,
         of_began: job.started_at,
     })
+}
+
+/// The attempt that is still to be made, by an item's newest jobs, newest first. Jobs that somebody
+/// asked for and that made no point, and runs that found the item busy, take none away.
+pub(crate) fn left(jobs: &[Job]) -> Option<Retry> {
+    for job in jobs {
+        let overlap = job.error.as_ref().is_some_and(|it| it.code == Code::BackupInProgress);
+        let in_vain = matches!(job.status, Status::Failed | Status::Cancelled);
+        match announced(job) {
+            Some(retry) => return Some(retry),
+            None if overlap || (in_vain && due(job).is_none()) => {}
+            None => return None,
+        }
+    }
+    None
 }
 
 fn due(job: &Job) -> Option<Timestamp> {

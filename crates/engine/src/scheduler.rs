@@ -32,7 +32,7 @@ use jiff::{SignedDuration, Timestamp};
 use ledger::LedgerError;
 use ledger::port::JobQuery;
 use model::fault::{Code, Fault};
-use model::item::Item;
+use model::item::{Item, LastBackup};
 use model::job::{Job, Operation, Status};
 use model::policy::Policy;
 use rules::schedule::{self, Calendar, Due};
@@ -52,6 +52,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const READ_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// A run that is noticed later than this after its time was missed.
 const MISSED_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// Among how many of an item's newest jobs an announced attempt is looked for.
+const JOBS_SINCE_MAX: usize = 16;
 
 /// How often old jobs are looked for.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -434,19 +437,23 @@ fn policies_of(
 
 /// The attempts that jobs of these items have announced, before this process began.
 fn announced_by(world: &World, planned: &[(&Item, &Policy)]) -> Result<Vec<Retry>, LedgerError> {
-    let failed =
-        |item: &Item| item.last_backup.as_ref().is_some_and(|last| last.status == Status::Failed);
     let mut retries = Vec::new();
-    for (item, _) in planned.iter().filter(|(item, _)| failed(item)) {
+    for (item, _) in planned.iter().filter(|(item, _)| !has_got_through(item)) {
         let query = JobQuery {
             item: Some(item.id),
             operation: Some(Operation::Backup),
-            limit: Some(1),
+            limit: Some(JOBS_SINCE_MAX),
             ..JobQuery::default()
         };
-        retries.extend(world.ledger.jobs(query)?.first().and_then(retries::announced));
+        retries.extend(retries::left(&world.ledger.jobs(query)?));
     }
     Ok(retries)
+}
+
+/// Whether the item's last backup made a point.
+fn has_got_through(item: &Item) -> bool {
+    let through = |last: &LastBackup| last.status != Status::Failed;
+    item.last_backup.as_ref().is_none_or(through)
 }
 
 fn try_to_start(
@@ -488,9 +495,10 @@ fn try_to_start(
     }
 }
 
-/// Whether the item has had another backup since the attempt that failed.
+/// Whether another backup of the item has got through since the attempt that failed.
 fn is_made_up_for(item: &Item, retry: &Retry) -> bool {
-    item.last_backup.as_ref().is_some_and(|last| last.at > retry.of_began)
+    let since = item.last_backup.as_ref().is_some_and(|last| last.at > retry.of_began);
+    since && has_got_through(item)
 }
 
 /// Records that a run found its item busy, once; it is caught up later.

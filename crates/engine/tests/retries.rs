@@ -5,6 +5,7 @@ mod house;
 
 use std::time::Duration;
 
+use crossbeam_channel::Sender;
 use engine::JobQuery;
 use fabric::fake::{Fault, NewDisk};
 use jiff::{SignedDuration, Timestamp};
@@ -294,6 +295,83 @@ fn a_scheduled_backup_that_the_services_end_interrupts_is_tried_again_after_its_
     house.set_clock(&next_attempt(&first).to_string());
     let second = backups(&house, &vault, 2).remove(0);
     assert_eq!((second.status, property(&second, "Attempt")), (Status::Completed, Some("2")));
+}
+
+/// Lets a run find its item busy with a backup that is held up, and ends the service.
+fn overlap_and_end(house: &House, vault: &Vault, go: &Sender<()>, due: &str) -> Vec<Job> {
+    house.set_clock(due);
+    let is_overlap =
+        |job: &Job| job.error.as_ref().is_some_and(|error| error.code == Code::BackupInProgress);
+    for _ in 0..1000 {
+        let query = JobQuery { vault: Some(vault.id), ..JobQuery::default() };
+        if house.engine.jobs(query).expect("listed").iter().any(is_overlap) {
+            house.engine.shutdown();
+            go.send(()).expect("it waits");
+            return backups(house, vault, 2);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("no overlap was recorded");
+}
+
+#[test]
+fn a_run_that_found_its_item_busy_is_caught_up_once_by_the_next_service() {
+    let (house, vault, item) = patient();
+    let (reached, go) = house.hold_next_begin();
+    house.engine.backup_now(&item, None).expect("begun");
+    reached.recv().expect("reached");
+    overlap_and_end(&house, &vault, &go, DUE);
+    let house = house.restart(|_| ());
+    let caught_up = backups(&house, &vault, 3).remove(0);
+    assert_eq!((caught_up.status, property(&caught_up, "Attempt")), (Status::Completed, None));
+    assert_eq!(property(&caught_up, "Scheduled Time in UTC"), Some(DUE));
+    a_while();
+    backups(&house, &vault, 3);
+}
+
+#[test]
+fn a_run_that_found_another_run_busy_makes_up_for_both() {
+    const NEXT_DAY: &str = "2026-11-24T20:30:00Z";
+    let (house, vault, _) = patient();
+    let (reached, go) = house.hold_next_begin();
+    house.set_clock(DUE);
+    reached.recv().expect("reached");
+    let interrupted = overlap_and_end(&house, &vault, &go, NEXT_DAY).remove(1);
+    let house = house.restart(|_| ());
+    let caught_up = backups(&house, &vault, 3).remove(0);
+    assert_eq!(caught_up.status, Status::Completed);
+    assert_eq!(property(&caught_up, "Scheduled Time in UTC"), Some(NEXT_DAY));
+    house.set_clock(&next_attempt(&interrupted).to_string());
+    a_while();
+    backups(&house, &vault, 3);
+}
+
+#[test]
+fn a_failed_backup_that_somebody_asked_for_takes_no_attempt_away() {
+    for restarts in [false, true] {
+        let (house, vault, item) = patient();
+        let first = first_attempt(&house, &vault);
+        let (reached, go) = house.hold_next_begin();
+        house.engine.backup_now(&item, None).expect("begun");
+        reached.recv().expect("reached");
+        // Its turn comes while the other one runs.
+        house.set_clock(&next_attempt(&first).to_string());
+        a_while();
+        if !restarts {
+            strike(&house);
+            go.send(()).expect("it waits");
+        } else {
+            house.engine.shutdown();
+            go.send(()).expect("it waits");
+            backups(&house, &vault, 2);
+        }
+        let house = if restarts { house.restart(|_| ()) } else { house };
+        let jobs = backups(&house, &vault, 3);
+        assert_eq!(jobs[1].status, Status::Failed, "what somebody asked for");
+        assert_eq!((jobs[0].status, property(&jobs[0], "Attempt")), (Status::Completed, Some("2")));
+        a_while();
+        backups(&house, &vault, 3);
+    }
 }
 
 #[test]
