@@ -252,6 +252,59 @@ pub enum WeekOfMonth {
     Last,
 }
 
+/// The names of days of the week, Sunday first, as in Azure.
+pub const WEEKDAYS: [(&str, Weekday); 7] = [
+    ("Sunday", Weekday::Sunday),
+    ("Monday", Weekday::Monday),
+    ("Tuesday", Weekday::Tuesday),
+    ("Wednesday", Weekday::Wednesday),
+    ("Thursday", Weekday::Thursday),
+    ("Friday", Weekday::Friday),
+    ("Saturday", Weekday::Saturday),
+];
+
+/// The names of months, of 1 to 12.
+pub const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// The names of a weekday's dates in a month.
+pub const WEEKS: [(&str, WeekOfMonth); 5] = [
+    ("First", WeekOfMonth::First),
+    ("Second", WeekOfMonth::Second),
+    ("Third", WeekOfMonth::Third),
+    ("Fourth", WeekOfMonth::Fourth),
+    ("Last", WeekOfMonth::Last),
+];
+
+/// What one of these names, in any case of letters, stands for.
+pub fn named<T: Copy>(names: &[(&str, T)], name: &str) -> Option<T> {
+    let found = names.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| *value)
+}
+
+/// The name of a month of 1 to 12.
+pub fn month_name(month: u8) -> Option<&'static str> {
+    MONTHS.get(usize::from(month).checked_sub(1)?).copied()
+}
+
+/// The month of this name, in any case of letters: 1 to 12.
+pub fn month_named(name: &str) -> Option<u8> {
+    let at = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
+    u8::try_from(at + 1).ok()
+}
+
 /// What Azure would do with a policy's snapshots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instant {
@@ -358,6 +411,17 @@ pub fn invalid(what: impl std::fmt::Display) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_and_months_go_by_their_names() {
+        assert_eq!(named(&WEEKDAYS, "sUNDAY"), Some(Weekday::Sunday));
+        assert_eq!(named(&WEEKS, "last"), Some(WeekOfMonth::Last));
+        assert_eq!((month_named("january"), month_named("Smarch")), (Some(1), None));
+        for month in 1..=12 {
+            assert_eq!(month_name(month).and_then(month_named), Some(month));
+        }
+        assert_eq!((month_name(0), month_name(13)), (None, None));
+    }
 
     #[test]
     fn first_policies_are_of_the_day_of_their_vault() {

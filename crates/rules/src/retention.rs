@@ -36,7 +36,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use model::item::{Item, ProtectionState};
 use model::point::PointId;
-use model::policy::{Keep, MonthDay, Policy, Retention, Schedule, Unit, WeekOfMonth};
+use model::policy::{Keep, MonthDay, Policy, Retention, Schedule, Unit, WeekOfMonth, month_name};
 use model::retention::PointTimes;
 
 use crate::schedule::Calendar;
@@ -359,7 +359,7 @@ impl fmt::Display for Rule {
             Self::Weekly(Some(day), keep) => write!(f, "weekly, {day:?}, for {}", Length(*keep)),
             Self::Monthly(on, keep) => write!(f, "monthly, {on}, for {}", Length(*keep)),
             Self::Yearly(month, on, keep) => {
-                let month = MONTHS.get(usize::from(*month).wrapping_sub(1)).unwrap_or(&"?");
+                let month = month_name(*month).unwrap_or("?");
                 write!(f, "yearly, {month}, {on}, for {}", Length(*keep))
             }
             Self::OnDemand => f.write_str("on demand, until its date"),
@@ -383,21 +383,6 @@ impl fmt::Display for Verdict {
         }
     }
 }
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 impl fmt::Display for DayOfMonth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

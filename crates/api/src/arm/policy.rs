@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Weekday;
-use model::policy::{Unit, WeekOfMonth};
+use model::policy::Unit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +16,7 @@ mod parse;
 mod render;
 
 pub use parse::parse;
-pub use render::{Facts, day_name, render};
+pub use render::{Facts, render};
 
 /// The resource type of policies.
 pub const KIND: &str = "Microsoft.RecoveryServices/vaults/backupPolicies";
@@ -265,41 +264,6 @@ pub struct PolicyRequest {
     /// The policy.
     pub properties: PolicyProperties,
 }
-
-/// The names of days, Sunday first as in Azure.
-const DAYS: [(&str, Weekday); 7] = [
-    ("Sunday", Weekday::Sunday),
-    ("Monday", Weekday::Monday),
-    ("Tuesday", Weekday::Tuesday),
-    ("Wednesday", Weekday::Wednesday),
-    ("Thursday", Weekday::Thursday),
-    ("Friday", Weekday::Friday),
-    ("Saturday", Weekday::Saturday),
-];
-
-/// The names of months, of 1 to 12.
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-const WEEKS: [(&str, WeekOfMonth); 5] = [
-    ("First", WeekOfMonth::First),
-    ("Second", WeekOfMonth::Second),
-    ("Third", WeekOfMonth::Third),
-    ("Fourth", WeekOfMonth::Fourth),
-    ("Last", WeekOfMonth::Last),
-];
 
 const UNITS: [(&str, Unit); 4] = [
     ("Days", Unit::Days),

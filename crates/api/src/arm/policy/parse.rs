@@ -8,15 +8,14 @@ use model::fault::Fault;
 use model::policy::{
     DaylightSaving, Instant, Keep, Kind, LongTerm, MonthDay, MonthDays, MonthlyRetention,
     Policy as ModelPolicy, Retention as ModelRetention, Schedule, Tiering as ModelTiering,
-    WeeklyRetention, YearlyRetention, invalid,
+    WEEKDAYS, WEEKS, WeeklyRetention, YearlyRetention, invalid, month_named,
 };
 use model::vault::Vault;
 
 use super::{
-    BeyondAzure, DAYS, DaysOfMonth, HourlySchedule, LONG_TERM_RETENTION, MONTHS,
-    ONLY_CRASH_CONSISTENT, PolicyProperties, Retention, RetentionDuration, RetentionPolicy,
-    SIMPLE_RETENTION, SIMPLE_SCHEDULE, SIMPLE_SCHEDULE_V2, SchedulePolicy, Tiering, UNITS, WEEKS,
-    WeeksOfMonth,
+    BeyondAzure, DaysOfMonth, HourlySchedule, LONG_TERM_RETENTION, ONLY_CRASH_CONSISTENT,
+    PolicyProperties, Retention, RetentionDuration, RetentionPolicy, SIMPLE_RETENTION,
+    SIMPLE_SCHEDULE, SIMPLE_SCHEDULE_V2, SchedulePolicy, Tiering, UNITS, WeeksOfMonth,
 };
 use crate::arm::{AZURE_IAAS_VM, time};
 
@@ -308,18 +307,15 @@ fn tiering(tier: &str, sent: &Tiering) -> Result<ModelTiering, Fault> {
 }
 
 fn days(sent: &[String], field: &str) -> Result<Vec<Weekday>, Fault> {
-    sent.iter().map(|name| named(&DAYS, name, field)).collect()
+    sent.iter().map(|name| named(&WEEKDAYS, name, field)).collect()
 }
 
 fn month(name: &str) -> Result<u8, Fault> {
-    let at = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name));
-    let number = at.and_then(|at| u8::try_from(at + 1).ok());
-    number.ok_or_else(|| invalid(format_args!("monthsOfYear: '{name}' is not a month.")))
+    month_named(name).ok_or_else(|| invalid(format_args!("monthsOfYear: '{name}' is not a month.")))
 }
 
 fn named<T: Copy>(names: &[(&str, T)], text: &str, field: &str) -> Result<T, Fault> {
-    let found = names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-    found.map(|(_, value)| *value).ok_or_else(|| {
+    model::policy::named(names, text).ok_or_else(|| {
         let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
         invalid(format_args!("{field}: '{text}' is none of {}.", names.join(", ")))
     })

@@ -5,15 +5,15 @@ use jiff::civil::{Time, Weekday};
 use model::arm_id;
 use model::policy::{
     Keep, Kind, LongTerm, MonthDay, MonthDays, Policy as ModelPolicy, Retention as ModelRetention,
-    Schedule, Tiering as ModelTiering, Unit, WeekOfMonth,
+    Schedule, Tiering as ModelTiering, Unit, WEEKDAYS, WEEKS, WeekOfMonth,
 };
 use model::vault::Vault as ModelVault;
 
 use super::{
-    BeyondAzure, DAYS, DayOfMonth, DaysOfMonth, HourlySchedule, InstantDetails, KIND,
-    LONG_TERM_RETENTION, MONTHS, ONLY_CRASH_CONSISTENT, Policy, PolicyProperties, Retention,
+    BeyondAzure, DayOfMonth, DaysOfMonth, HourlySchedule, InstantDetails, KIND,
+    LONG_TERM_RETENTION, ONLY_CRASH_CONSISTENT, Policy, PolicyProperties, Retention,
     RetentionDuration, RetentionPolicy, RunSchedule, SIMPLE_RETENTION, SIMPLE_SCHEDULE,
-    SIMPLE_SCHEDULE_V2, SchedulePolicy, Tiering, UNITS, WEEKS, WeeksOfMonth,
+    SIMPLE_SCHEDULE_V2, SchedulePolicy, Tiering, UNITS, WeeksOfMonth,
 };
 use crate::arm::{AZURE_IAAS_VM, Resource, time, vault};
 
@@ -207,12 +207,7 @@ fn second(at: Timestamp) -> String {
 }
 
 fn day_names(days: &[Weekday]) -> Vec<String> {
-    days.iter().map(|day| day_name(*day).to_owned()).collect()
-}
-
-/// Azure's name of a day.
-pub fn day_name(day: Weekday) -> &'static str {
-    name(&DAYS, day)
+    days.iter().map(|day| name(&WEEKDAYS, *day).to_owned()).collect()
 }
 
 fn week_name(week: WeekOfMonth) -> String {
@@ -224,8 +219,7 @@ fn unit_name(unit: Unit) -> &'static str {
 }
 
 fn month_name(month: u8) -> String {
-    let name = usize::from(month).checked_sub(1).and_then(|at| MONTHS.get(at));
-    (*name.unwrap_or(&"Invalid")).to_owned()
+    model::policy::month_name(month).unwrap_or("Invalid").to_owned()
 }
 
 fn name<T: PartialEq + Copy>(names: &[(&'static str, T)], value: T) -> &'static str {

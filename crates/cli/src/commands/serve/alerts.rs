@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 use lettre::message::Mailbox;
 use model::alert::Kind;
+use model::policy::{WEEKDAYS, named};
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -211,17 +212,7 @@ impl SuppressFile {
 }
 
 fn day(name: &str) -> Result<Weekday, String> {
-    let days = [
-        ("Monday", Weekday::Monday),
-        ("Tuesday", Weekday::Tuesday),
-        ("Wednesday", Weekday::Wednesday),
-        ("Thursday", Weekday::Thursday),
-        ("Friday", Weekday::Friday),
-        ("Saturday", Weekday::Saturday),
-        ("Sunday", Weekday::Sunday),
-    ];
-    let found = days.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    found.map(|(_, day)| day).ok_or_else(|| format!("no day of the week is '{name}'"))
+    named(&WEEKDAYS, name).ok_or_else(|| format!("no day of the week is '{name}'"))
 }
 
 fn kinds(names: &[String]) -> Result<Vec<Kind>, String> {
