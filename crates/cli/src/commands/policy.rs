@@ -13,6 +13,7 @@ use crate::find;
 use crate::output::{Column, Reply, facts, table};
 use crate::text;
 
+mod keep;
 mod write;
 
 use write::Wanted;

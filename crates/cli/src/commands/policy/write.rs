@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use api::arm::AZURE_IAAS_VM;
 use api::arm::policy::{
-    BeyondAzure, HourlySchedule, PolicyProperties, PolicyRequest, Retention, RetentionDuration,
-    RetentionPolicy, SchedulePolicy,
+    BeyondAzure, HourlySchedule, PolicyProperties, PolicyRequest, SchedulePolicy,
 };
 use clap::{ArgGroup, Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use serde_json::{Value, json};
 
+use super::keep::Keep;
 use crate::failure::Failure;
 
 /// What a policy is to be.
@@ -40,16 +40,9 @@ pub struct Wanted {
     /// With --hourly and --every: for how many hours of the day
     #[arg(long = "for", value_name = "HOURS", default_value_t = 24)]
     window: i64,
-    /// Keep each day's points for so many days [default: 30]
-    #[arg(long, value_name = "DAYS", conflicts_with_all = ["weekly", "file"])]
-    keep_days: Option<i64>,
-    /// With --hourly and --every: keep all points of a day for so many days, then its last
-    /// [default: 7]
-    #[arg(long, value_name = "DAYS", conflicts_with_all = ["daily", "weekly", "file"])]
-    keep_all_days: Option<i64>,
-    /// With --weekly: keep points for so many weeks [default: 12]
-    #[arg(long, value_name = "WEEKS", conflicts_with_all = ["daily", "hourly", "every", "file"])]
-    keep_weeks: Option<i64>,
+    /// How long it keeps points.
+    #[command(flatten)]
+    keep: Keep,
     /// The zone whose days of the week are meant: a Windows or an IANA name
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     time_zone: String,
@@ -78,22 +71,7 @@ impl Wanted {
         }
         let at = self.time(self.daily.as_ref().or(self.at.as_ref()))?;
         let (schedule, kind) = self.schedule(&at);
-        let keep = |count: i64, unit: &str| Retention {
-            retention_times: Some(vec![at.clone()]),
-            retention_duration: Some(RetentionDuration { count, duration_type: unit.to_owned() }),
-            ..Retention::default()
-        };
-        let weekly = || Retention {
-            days_of_the_week: Some(self.weekly.clone()),
-            ..keep(self.keep_weeks.unwrap_or(12), "Weeks")
-        };
-        let is_weekly = !self.weekly.is_empty();
-        let retention_policy = RetentionPolicy {
-            retention_policy_type: "LongTermRetentionPolicy".to_owned(),
-            daily_schedule: (!is_weekly).then(|| keep(self.keep_days.unwrap_or(30), "Days")),
-            weekly_schedule: is_weekly.then(weekly),
-            ..RetentionPolicy::default()
-        };
+        let retention_policy = self.keep.policy(&at, &self.weekly)?;
         let properties = PolicyProperties {
             backup_management_type: AZURE_IAAS_VM.to_owned(),
             policy_type: Some(kind.to_owned()),
@@ -101,7 +79,7 @@ impl Wanted {
             instant_rp_details_respelled: None,
             schedule_policy: schedule,
             retention_policy,
-            instant_rp_retention_range_in_days: self.keep_all_days,
+            instant_rp_retention_range_in_days: self.keep.keep_all_days,
             time_zone: Some(self.time_zone.clone()),
             snapshot_consistency_type: self
                 .crash_consistent

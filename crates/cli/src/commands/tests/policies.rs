@@ -73,6 +73,54 @@ fn a_few_options_make_a_policy() {
 }
 
 #[test]
+fn days_of_the_week_the_month_and_the_year_are_kept_for_longer() {
+    let policy = created(
+        "--daily 02:00 --keep-weeks 8 --weekly-on Sunday --keep-months 12 --monthly-on 1,15,last \
+         --keep-years 10 --yearly-in January,july --yearly-on first-sunday,Last-Sunday",
+    );
+    let kept = &policy["retentionPolicy"];
+    assert_eq!(kept["dailySchedule"]["retentionDuration"]["count"], 30);
+    assert_eq!(kept["weeklySchedule"]["daysOfTheWeek"], json!(["Sunday"]));
+    let of_month = json!([{"date": 1, "isLast": false}, {"date": 15, "isLast": false},
+        {"date": 0, "isLast": true}]);
+    let monthly = &kept["monthlySchedule"];
+    assert_eq!(monthly["retentionScheduleFormatType"], "Daily");
+    assert_eq!(monthly["retentionScheduleDaily"]["daysOfTheMonth"], of_month);
+    assert_eq!(monthly["retentionDuration"], json!({"count": 12, "durationType": "Months"}));
+    let yearly = &kept["yearlySchedule"];
+    assert_eq!(yearly["monthsOfYear"], json!(["January", "july"]));
+    let by_week = json!({"daysOfTheWeek": ["sunday"], "weeksOfTheMonth": ["first", "Last"]});
+    assert_eq!(yearly["retentionScheduleWeekly"], by_week);
+    assert_eq!(yearly["retentionTimes"], json!(["02:00"]));
+
+    let weekly =
+        created("--weekly Sunday,Friday --at 02:00 --keep-months 3 --monthly-on last-friday");
+    let kept = &weekly["retentionPolicy"];
+    assert_eq!(kept["weeklySchedule"]["daysOfTheWeek"], json!(["Sunday", "Friday"]));
+    assert_eq!(kept["monthlySchedule"]["retentionScheduleFormatType"], "Weekly");
+    assert_eq!(kept["yearlySchedule"], Value::Null);
+}
+
+#[test]
+fn days_that_a_policy_cannot_name_are_refused() {
+    for (options, words) in [
+        ("--keep-weeks 8", "needs --weekly-on"),
+        ("--keep-months 12 --monthly-on 1,first-sunday", "neither by number"),
+        ("--keep-months 12 --monthly-on first-smunday", "neither by number"),
+        ("--keep-months 12 --monthly-on first-sunday,last-friday", "also first-friday"),
+        ("--keep-years 1 --yearly-in Smarch --yearly-on 1", "not a month"),
+        ("--keep-months 12", "--monthly-on"),
+        ("--monthly-on 1", "--keep-months"),
+        ("--keep-years 1 --yearly-on 1", "--yearly-in"),
+    ] {
+        let nightly = "holdfast policy create nightly --vault v1 --daily 02:00";
+        let ran = run(&format!("{nightly} {options}"), []);
+        assert_eq!(ran.exit, Exit::Usage, "{options}: {}", ran.err);
+        assert!(ran.err.contains(words), "{options}: {}", ran.err);
+    }
+}
+
+#[test]
 fn what_azure_has_no_word_for_is_sent_only_when_it_is_asked_for() {
     for options in ["--daily 02:00", "--hourly 4 --at 08:00"] {
         assert_eq!(created(options)["holdfast"], Value::Null);
