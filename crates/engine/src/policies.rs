@@ -59,10 +59,16 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// `InvalidPolicyInput` or `InstantExceedsVaulted`, and the policy is as it was; the ledger
+    /// `InvalidPolicyInput`, `InstantExceedsVaulted` or, in an immutable vault,
+    /// `DeniedOnImmutableItem` for a shorter retention, and the policy is as it was; the ledger
     /// failed.
     pub fn put_policy(&self, vault: &Vault, policy: Policy) -> Result<Policy, Fault> {
         rules::policy::check(&policy)?;
+        if vault.settings.immutability.is_on()
+            && let Some(before) = self.world.ledger.policy(vault.id, &policy.name).or_fault()?
+        {
+            rules::policy::check_immutable(&before, &policy)?;
+        }
         let policy = Policy { vault: vault.id, ..policy };
         self.world.ledger.put_policy(&policy).or_fault()?;
         self.world.scheduler.changed();

@@ -6,12 +6,12 @@ mod house;
 
 use std::time::Duration;
 
-use engine::JobQuery;
+use engine::{JobQuery, Strictness, VaultChange};
 use jiff::Timestamp;
 use model::fault::Code;
 use model::job::{Operation, Status};
 use model::policy::{DaylightSaving, Keep, LongTerm, Policy, Retention, Schedule, Unit};
-use model::vault::Vault;
+use model::vault::{Immutability, Vault};
 
 use house::House;
 
@@ -126,4 +126,38 @@ fn the_status_warns_of_clocks_that_will_change_for_what_is_protected() {
     let warnings = warned();
     assert_eq!(warnings.len(), 1, "the one that an item follows: {warnings:?}");
     assert!(warnings[0].starts_with("Policy 'DefaultPolicy': Clocks in"), "{warnings:?}");
+}
+
+#[test]
+fn an_immutable_vault_keeps_no_point_for_less_long() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    assert_eq!(house.backup(&vault).status, Status::Completed);
+    let before = house.engine.policy(&vault, "DefaultPolicy").expect("there");
+    let other = |name: &str, days| {
+        let other = Policy { name: name.to_owned(), retention: kept(days), ..before.clone() };
+        house.engine.put_policy(&vault, other).expect("a new one, however short");
+    };
+    other("short", 29);
+    other("long", 60);
+    let immutable = |state| {
+        let change = VaultChange { immutability: Some(state), ..VaultChange::default() };
+        house.engine.change_vault(&vault, None, &change, Strictness::Any).expect("set")
+    };
+    let vault = immutable(Immutability::Unlocked);
+    let put =
+        |days| house.engine.put_policy(&vault, Policy { retention: kept(days), ..before.clone() });
+    let refused = put(29).expect_err("shorter");
+    assert_eq!(refused.code, Code::DeniedOnImmutableItem);
+    let azures = "Reduction in retention is not allowed since the vault is immutable";
+    assert!(refused.message.starts_with(azures), "{refused}");
+    assert_eq!(house.engine.policy(&vault, "DefaultPolicy"), Ok(before.clone()));
+    put(31).expect("longer");
+    let follow = |name: &str| house.engine.enable(&vault, "holdfast", house::NAME, name);
+    assert_eq!(follow("short").expect_err("shorter").code, Code::DeniedOnImmutableItem);
+    assert_eq!(house.item(&vault).policy.as_deref(), Some("DefaultPolicy"));
+    follow("long").expect("longer");
+
+    let vault = immutable(Immutability::Disabled);
+    house.engine.enable(&vault, "holdfast", house::NAME, "short").expect("nothing forbids it");
 }

@@ -245,8 +245,9 @@ codes! {
         "Undelete the item first, then restore or resume its protection.";
     /// A change that needs an immutable vault, or that one forbids.
     DeniedOnImmutableItem = "UserErrorOperationDeniedOnImmutableItem",
-        "Immutability decides whether backups may be suspended or their data deleted.",
-        "Stop with the data kept, or change the vault's immutability if that is allowed.";
+        "Immutability decides whether backups may be suspended, their data deleted, or kept less long.",
+        "Stop with the data kept, keep it as long, or change the vault's immutability if that is \
+         allowed.";
     /// A VM in a state that allows no backup.
     VmNotInDesirableState = "UserErrorVmNotInDesirableState",
         "The virtual machine is not in a state that allows backups.",

@@ -15,6 +15,10 @@ use model::policy::{
 
 use crate::zone;
 
+mod shorter;
+
+pub use shorter::shorter;
+
 /// Hours between two backups of an hourly policy.
 const INTERVAL_HOURS: [u16; 5] = [4, 6, 8, 12, 24];
 /// Minutes between two backups that Azure does not have.
@@ -68,6 +72,22 @@ pub fn check(policy: &Policy) -> Result<(), Fault> {
         Retention::LongTerm(long) => check_long_term(&policy.schedule, long)?,
     }
     check_instant(policy)
+}
+
+/// Checks that what comes after a policy in an immutable vault, its next version or another one,
+/// keeps no point for less long.
+///
+/// # Errors
+///
+/// `DeniedOnImmutableItem`, which names the part that is shorter.
+pub fn check_immutable(before: &Policy, after: &Policy) -> Result<(), Fault> {
+    let Some(part) = shorter(before, after) else { return Ok(()) };
+    let message = format!(
+        "Reduction in retention is not allowed since the vault is immutable: {part} of policy '{}' \
+         would keep recovery points for less long than policy '{}' does.",
+        after.name, before.name
+    );
+    Err(Fault::new(Code::DeniedOnImmutableItem, message))
 }
 
 fn check_schedule(policy: &Policy) -> Result<(), Fault> {

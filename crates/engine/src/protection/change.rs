@@ -9,6 +9,7 @@ use model::item::Item;
 use model::job::{JobId, Operation};
 use model::vault::Vault;
 use rules::item_life::{self, Change, Facts, Wish};
+use rules::policy;
 
 use crate::faults::OrFault;
 use crate::job_run::{JobRun, NewJob};
@@ -23,8 +24,8 @@ const CHANGE_TRIES: u32 = 5;
 ///
 /// # Errors
 ///
-/// See [`item_life::change`]; `BackupInProgress` while a backup runs, and where data is to go for
-/// good, while any job of the item does; the ledger failed.
+/// See [`item_life::change`] and [`policy::check_immutable`]; `BackupInProgress` while a backup
+/// runs, and where data is to go for good, while any job of the item does; the ledger failed.
 pub(crate) fn change(
     world: &Arc<World>,
     vault: &Vault,
@@ -36,6 +37,7 @@ pub(crate) fn change(
         let points = world.ledger.count_points(before.id).or_fault()?;
         let Change { after, operation, idle } =
             item_life::change(&before, wish, facts(world, vault, points))?;
+        keeps_as_long(world, vault, &before, &after, points)?;
         let purges = after.deletion.is_some_and(|deletion| deletion.purging);
         if purges {
             nothing_runs(world, &before)?;
@@ -69,6 +71,26 @@ pub(crate) fn change(
         }
     }
     Err(LedgerError::ItemChanged).or_fault()
+}
+
+/// In an immutable vault, an item with points goes to no policy that keeps them for less long.
+fn keeps_as_long(
+    world: &World,
+    vault: &Vault,
+    before: &Item,
+    after: &Item,
+    points: u64,
+) -> Result<(), Fault> {
+    let (Some(from), Some(to)) = (&before.policy, &after.policy) else { return Ok(()) };
+    let is_same = from.eq_ignore_ascii_case(to);
+    if is_same || points == 0 || !vault.settings.immutability.is_on() {
+        return Ok(());
+    }
+    let named = |name: &str| world.ledger.policy(vault.id, name).or_fault();
+    match (named(from)?, named(to)?) {
+        (Some(from), Some(to)) => policy::check_immutable(&from, &to),
+        _ => Ok(()),
+    }
 }
 
 /// Nothing may work with data that is about to go for good, such as a restore.
