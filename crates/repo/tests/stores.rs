@@ -8,6 +8,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use model::seed::Seed;
 use model::units::{Extent, MIB};
 use repo::objects::{Cloud, CloudKind, CloudPlace, ObjectStore, Patience, Retrying, StoreError};
@@ -45,6 +46,10 @@ fn check(test: &str, kind: CloudKind) {
     store.put("a", b"same").expect("a new name");
     let again = store.put("a", b"same");
     assert!(matches!(again, Err(StoreError::AlreadyExists { .. })), "{again:?}");
+    // The servers run on this machine, so their clock is ours, cut to whole seconds.
+    let told = store.time().expect("asked").expect("a server tells");
+    let apart = Timestamp::now().duration_since(told).abs();
+    assert!(apart < SignedDuration::from_secs(60), "{told}");
 }
 
 /// A life of a repository, and what is left of it.

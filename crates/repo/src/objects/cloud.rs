@@ -15,6 +15,7 @@ use std::future::{Future, poll_fn};
 use std::time::Duration;
 
 use format::header::OBJECT_MAX;
+use jiff::Timestamp;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::path::Path;
@@ -40,6 +41,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a request may take: the largest pack at one megabit a second.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// An object that is put to see when the server says it was. No object of a repository has such a
+/// name, and no list shows it.
+const CLOCK: &str = ".clock";
 
 /// What kind of cloud store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,6 +254,28 @@ impl ObjectStore for Cloud {
             self.client.put_opts(&path, payload, PutMode::Update(seen).into()).await
         });
         put.map(drop).map_err(|error| outcome("replace", name, &error))
+    }
+
+    /// When an object that is put now was put, says the server; in whole seconds.
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let path = self.whole(CLOCK);
+        let told = self.run(async {
+            self.client
+                .put_opts(&path, "what time is it?".into(), PutMode::Overwrite.into())
+                .await?;
+            let about = self.client.head(&path).await?;
+            // It holds nothing, and whoever asks next puts it again.
+            let _ = self.client.delete(&path).await;
+            Ok(about.last_modified)
+        });
+        match told {
+            Ok(at) => Ok(Timestamp::from_second(at.timestamp()).ok()),
+            Err(error) => match outcome("write", CLOCK, &error) {
+                // Somebody else asked meanwhile, and took it away.
+                StoreError::NotFound { .. } | StoreError::Full { .. } => Ok(None),
+                error => Err(error),
+            },
+        }
     }
 }
 

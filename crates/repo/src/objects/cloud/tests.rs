@@ -232,3 +232,19 @@ fn secrets_are_in_no_text() {
         assert!(!told.contains("secret") && !told.contains("c2VjcmV0"), "{told}");
     }
 }
+
+#[test]
+fn the_time_is_the_servers_and_one_that_tells_none_fails_nothing() {
+    for kind in BOTH {
+        let time = Server::status("200 OK", "").store(kind).time();
+        let told: Timestamp = "2015-10-21T07:28:00Z".parse().expect("a timestamp");
+        assert_eq!(time.expect("asked"), Some(told), "{kind:?}");
+        // Another process has taken the object away, or there is no room for it.
+        for (status, body) in [("404 Not Found", code("NoSuchKey")), ("507 Full", String::new())] {
+            let time = Server::status(status, &body).store(kind).time();
+            assert_eq!(time.expect("asked"), None, "{kind:?}, {status}");
+        }
+        let refused = Server::status("403 Forbidden", &code("AccessDenied")).store(kind).time();
+        assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
+    }
+}
