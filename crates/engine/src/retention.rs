@@ -9,16 +9,18 @@
 //!                                       no plan ──later──► collected, what that did recorded
 //! ```
 //!
-//! [`turn`] does all of it for every vault; a loop calls it, and it asks the clock whether it is
-//! time. A plan is stored before the first point goes and removed after the last one, so a turn
-//! that was cut off anywhere is finished by the next one. The log is the truth and comes first: a
-//! point that is gone there and still in the ledger is taken out of the ledger, whatever its plan
-//! says. A plan whose points are not all released any more is dropped, and made anew.
+//! [`turn`] does all of it for every vault, soft-deleted ones too; a loop calls it, and it asks the
+//! clock whether it is time. A plan is stored before the first point goes and removed after the
+//! last one, so a turn that was cut off anywhere is finished by the next one. The log is the truth
+//! and comes first: a point that is gone there and still in the ledger is taken out of the ledger,
+//! whatever its plan says. A plan whose points are not all released any more is dropped, and made
+//! anew.
 //!
 //! While the clock is doubted (`rules::retention::clock`), nothing is let go of and nothing is
 //! collected.
 //!
-//! One `Mutex` keeps turns apart and holds when the next one is due.
+//! One `Mutex` keeps turns apart and holds when the next one is due; another one says which vault
+//! is being looked after. Nothing else is called while that one is held.
 
 mod clock;
 mod collect;
@@ -27,7 +29,7 @@ mod plan;
 
 pub(crate) use clock::is_trusted;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +46,7 @@ use uuid::Uuid;
 use crate::Engine;
 use crate::faults::{self, OrFault};
 use crate::tasks;
+use crate::vaults;
 use crate::world::World;
 
 /// How often points are judged.
@@ -61,6 +64,8 @@ pub(crate) struct Retention {
     asked: Mutex<BTreeSet<Uuid>>,
     /// When the next turn is due.
     next: Mutex<Timestamp>,
+    /// The vaults that are being looked after, and whether somebody wants them removed.
+    in_hand: Mutex<BTreeMap<Uuid, bool>>,
 }
 
 /// A point, and what retention says of it.
@@ -98,7 +103,18 @@ impl Retention {
     pub(crate) fn new(now: Timestamp) -> Self {
         let (bell, rings) = bounded(1);
         let next = Mutex::new(now.saturating_add(FIRST_AFTER).unwrap_or(now));
-        Self { bell, rings, asked: Mutex::default(), next }
+        Self { bell, rings, asked: Mutex::default(), next, in_hand: Mutex::default() }
+    }
+
+    fn in_hand(&self) -> MutexGuard<'_, BTreeMap<Uuid, bool>> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this vault, which the ledger has no more, is being looked after. If so, it is
+    /// removed once that is done: whoever writes into a repository that is being removed makes it
+    /// anew.
+    pub(crate) fn removes_later(&self, vault: Uuid) -> bool {
+        self.in_hand().get_mut(&vault).map(|wanted| *wanted = true).is_some()
     }
 
     fn asked(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
@@ -143,16 +159,27 @@ fn look_after(
     all: bool,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let vaults = world.ledger.vaults().or_fault()?;
+    let mut vaults = world.ledger.vaults().or_fault()?;
+    // What is out of sight takes space all the same, until the last of its items is gone.
+    let out_of_sight = world.ledger.soft_deleted_vaults().or_fault()?;
+    vaults.extend(out_of_sight.into_iter().map(|deleted| deleted.vault));
     let doubt = clock::look(world, &vaults, now)?;
     for vault in &vaults {
         let was_asked = asked.contains(&vault.id);
         if world.board.is_stopping() || !(all || was_asked) {
             continue;
         }
-        let done = look_after_one(world, vault, now, doubt.as_ref(), was_asked);
+        world.retention.in_hand().insert(vault.id, false);
+        // It may have gone since the vaults were listed.
+        let done = world.ledger.vault(vault.id).or_fault().and_then(|found| match found {
+            Some(vault) => look_after_one(world, &vault, now, doubt.as_ref(), was_asked),
+            None => Ok(()),
+        });
         if let Err(fault) = done {
             tracing::error!(vault = %vault.name, %fault, "what retention did is not recorded");
+        }
+        if world.retention.in_hand().remove(&vault.id) == Some(true) {
+            vaults::finish_later(world, vault.id);
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ mod out_of_sight;
 mod plan;
 
 pub use delete::VaultEnd;
-pub(crate) use delete::{delete, finish, may_delete, purge};
+pub(crate) use delete::{delete, finish, finish_later, may_delete, purge};
 pub use out_of_sight::VaultOutOfSight;
 
 /// What a new vault is to be.

@@ -211,6 +211,30 @@ fn without_soft_delete_the_data_is_gone_at_once_and_the_job_tells() {
 }
 
 #[test]
+fn what_was_purged_is_collected_within_hours_not_within_a_day() {
+    let house = House::with_one_disk();
+    let vault = without_soft_delete(&house, "v1");
+    house.engine.enable(&vault, "holdfast", NAME, "DefaultPolicy").expect("enabled");
+    house.backup(&vault);
+    let upkeep = || house.engine.retention_status(&vault).expect("read").upkeep;
+    let hours_pass = |hours: i64| {
+        let next = house.engine.clock().now() + SignedDuration::from_hours(hours);
+        house.set_clock(&next.to_string());
+        turn(&house);
+        upkeep()
+    };
+    house.engine.run_retention(&vault);
+    let first = upkeep().collected_at.expect("collected");
+    assert_eq!(hours_pass(7).collected_at, Some(first), "nothing has gone");
+    delete(&house, &vault);
+    assert_eq!(settled_items(&house, &vault), []);
+    let second = hours_pass(7);
+    assert!(second.collected_at > Some(first), "{second:?}");
+    assert!(second.collection.later_bytes > 0, "{second:?}");
+    assert_eq!(hours_pass(7).collected_at, second.collected_at, "once for what has gone");
+}
+
+#[test]
 fn data_that_is_being_restored_is_not_deleted_for_good() {
     let house = House::with_one_disk();
     let vault = without_soft_delete(&house, "v1");

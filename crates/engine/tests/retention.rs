@@ -115,6 +115,28 @@ fn points_past_their_date_go_and_their_space_comes_back() {
 }
 
 #[test]
+fn the_space_of_a_vault_out_of_sight_comes_back_too_and_nothing_else_of_it_goes() {
+    let (house, vault) = with_points(4, 7);
+    let all = ids(&house, &vault);
+    house.set_clock("2026-12-02T00:00:01Z");
+    house.engine.run_retention(&vault);
+    let job = house.engine.change(&vault, house.item(&vault), &Wish::Delete).expect("deleted");
+    house.ended(&vault, job);
+    house.engine.delete_vault(&vault).expect("soft-deleted");
+    let packs = house.data().join("stores/local").join(vault.id.to_string()).join("packs");
+    let before = bytes_in(&packs);
+    for day in 3..6 {
+        house.set_clock(&format!("2026-12-0{day}T01:00:00Z"));
+        house.engine.turn();
+    }
+    let after = bytes_in(&packs);
+    assert!(before - after > MIB, "{before} bytes before, {after} after");
+    let found = house.engine.vault_out_of_sight("local", "v1").expect("there");
+    house.engine.undelete_vault(&found, "holdfast").expect("back");
+    has(&house, &vault, &all[1..]);
+}
+
+#[test]
 fn a_turn_is_taken_by_itself_once_an_hour() {
     let (house, vault) = with_points(3, 7);
     let all = ids(&house, &vault);

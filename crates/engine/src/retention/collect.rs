@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use ledger::port::JobQuery;
 use model::fault::Fault;
+use model::job::{Operation, Status};
 use model::retention::{Collection, Upkeep};
 use model::vault::Vault;
 use repo::{CollectOptions, CollectReport, Flow, Progress, Repacking, RepoError, Transfer};
@@ -49,6 +51,7 @@ pub(super) fn if_due(
     asked: bool,
     upkeep: &mut Upkeep,
 ) -> Result<(), Fault> {
+    upkeep.to_collect |= was_purged(world, vault, upkeep.collected_at)?;
     if !asked && !is_due(upkeep, now, world.board.is_empty()) {
         return Ok(());
     }
@@ -66,6 +69,27 @@ pub(super) fn if_due(
         Err(RepoError::Cancelled) => Ok(()),
         Err(error) => Err(error).or_fault(),
     }
+}
+
+/// Whether data of an item was deleted for good since the last collection. The job tells, so that
+/// nothing has to be written down that a killed service could forget.
+fn was_purged(world: &World, vault: &Vault, since: Option<Timestamp>) -> Result<bool, Fault> {
+    let query = JobQuery {
+        vault: Some(vault.id),
+        operation: Some(Operation::DeleteBackupData),
+        status: Some(Status::Completed),
+        // One that takes longer than that is collected as usual.
+        from: since.and_then(|since| since.checked_sub(AT_LEAST_EVERY).ok()),
+        ..JobQuery::default()
+    };
+    for job in world.ledger.jobs(query).or_fault()? {
+        let is_new = since.is_none_or(|since| job.ended_at.is_some_and(|ended| ended > since));
+        // The same operation deletes an item for a while: then the item is still there.
+        if is_new && world.ledger.item(job.item).or_fault()?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn note(upkeep: &mut Upkeep, report: &CollectReport, now: Timestamp) {

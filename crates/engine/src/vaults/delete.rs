@@ -143,9 +143,22 @@ pub(crate) fn finish(world: &World, end: &VaultEnd) {
     }
 }
 
-/// Removes what is left of a deleted vault, and notes that nothing is: steps 3 to 6.
+/// As [`finish`], for who kept it from being done at once.
+pub(crate) fn finish_later(world: &World, id: Uuid) {
+    match world.ledger.deleted_vault(id).or_fault() {
+        Ok(Some(deleted)) => finish(world, &VaultEnd::ForGood(deleted)),
+        Ok(None) => {}
+        Err(fault) => tracing::error!(%id, %fault, "deleted, but not gone"),
+    }
+}
+
+/// Removes what is left of a deleted vault, and notes that nothing is: steps 3 to 6. Not now, where
+/// retention has it in hand: it calls [`finish_later`].
 fn clear(world: &World, deleted: &DeletedVault) -> Result<(), Fault> {
     let (config, id) = (&world.config, deleted.id);
+    if world.retention.removes_later(id) {
+        return Ok(());
+    }
     let here = config.repository_dir(&deleted.region, id);
     let aside = config.removed_repository_dir(&deleted.region, id);
     remove(&aside).map_err(|error| failed("remove", &aside, &error))?;
