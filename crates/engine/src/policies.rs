@@ -60,14 +60,16 @@ impl Engine {
     /// # Errors
     ///
     /// `InvalidPolicyInput`, `InstantExceedsVaulted` or, in an immutable vault,
-    /// `DeniedOnImmutableItem` for a shorter retention, and the policy is as it was; the ledger
-    /// failed.
+    /// `DeniedOnImmutableItem` for a shorter retention, and the policy is as it was;
+    /// `QuotaExceeded` where the vault has too many; the ledger failed.
     pub fn put_policy(&self, vault: &Vault, policy: Policy) -> Result<Policy, Fault> {
         rules::policy::check(&policy)?;
-        if vault.settings.immutability.is_on()
-            && let Some(before) = self.world.ledger.policy(vault.id, &policy.name).or_fault()?
-        {
-            rules::policy::check_immutable(&before, &policy)?;
+        match self.world.ledger.policy(vault.id, &policy.name).or_fault()? {
+            None => rules::policy::check_room(vault, self.policies(vault)?.len())?,
+            Some(before) if vault.settings.immutability.is_on() => {
+                rules::policy::check_immutable(&before, &policy)?;
+            }
+            Some(_) => {}
         }
         let policy = Policy { vault: vault.id, ..policy };
         self.world.ledger.put_policy(&policy).or_fault()?;

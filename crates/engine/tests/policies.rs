@@ -129,6 +129,25 @@ fn the_status_warns_of_clocks_that_will_change_for_what_is_protected() {
 }
 
 #[test]
+fn a_vault_has_no_more_policies_than_it_may() {
+    let house = House::with_one_disk();
+    let (vault, _) = house.protected();
+    let before = house.engine.policy(&vault, "DefaultPolicy").expect("there");
+    let named = |name: String| Policy { name, ..before.clone() };
+    let ledger = house.engine.ledger();
+    let there = house.engine.policies(&vault).expect("listed").len();
+    for number in there..4999 {
+        ledger.put_policy(&named(format!("policy-{number}"))).expect("put");
+    }
+    house.engine.put_policy(&vault, named("last".to_owned())).expect("the last one");
+    let fault = house.engine.put_policy(&vault, named("more".to_owned())).expect_err("one more");
+    assert_eq!(fault.code, Code::QuotaExceeded);
+    house.engine.put_policy(&vault, named("LAST".to_owned())).expect("it is there already");
+    house.engine.delete_policy(&vault, "last").expect("deleted");
+    house.engine.put_policy(&vault, named("more".to_owned())).expect("there is room again");
+}
+
+#[test]
 fn an_immutable_vault_keeps_no_point_for_less_long() {
     let house = House::with_one_disk();
     let (vault, _) = house.protected();

@@ -211,6 +211,10 @@ codes! {
     InstantExceedsVaulted = "BMSUserErrorInstantRPRetentionExceedsVaultedRetention",
         "instantRpRetentionRangeInDays is not shorter than the policy's daily or weekly retention.",
         "Lower instantRpRetentionRangeInDays, or raise the retention.";
+    /// More of something than there may be.
+    QuotaExceeded = "QuotaExceeded",
+        "There are as many of these as there may be.",
+        "Delete those that nobody needs; the message says how many there may be.";
     /// A policy that items follow.
     PolicyInUse = "BMSUserErrorPolicyObjectInUse",
         "Protected virtual machines follow the policy.",

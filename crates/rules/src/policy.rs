@@ -12,6 +12,7 @@ use model::policy::{
     DaylightSaving, Keep, Kind, LongTerm, MonthDay, MonthDays, Policy, Retention, Schedule, Unit,
     invalid,
 };
+use model::vault::Vault;
 
 use crate::zone;
 
@@ -33,6 +34,26 @@ const MONTHS: RangeInclusive<u16> = 1..=1188;
 const YEARS: RangeInclusive<u16> = 1..=99;
 /// The days of a month that every month has; for the others there is the last one.
 const DATES: RangeInclusive<u8> = 1..=28;
+
+/// How many policies a vault may have: whoever looks after its points reads them all. Source:
+/// Azure's support matrix.
+const POLICIES_MAX: usize = 5000;
+
+/// Whether a vault with so many policies may have another one.
+///
+/// # Errors
+///
+/// `QuotaExceeded`.
+pub fn check_room(vault: &Vault, policies: usize) -> Result<(), Fault> {
+    if policies < POLICIES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "Vault '{}' has {policies} backup policies; a vault may have {POLICIES_MAX}.",
+        vault.name
+    );
+    Err(Fault::new(Code::QuotaExceeded, message))
+}
 
 /// Checks a policy's name by Azure's rule: 3 to 150 letters, digits, hyphens and underscores, a
 /// letter first. Source: azurerm's and the portal's checks.

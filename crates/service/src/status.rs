@@ -28,7 +28,7 @@ pub(crate) const fn of(code: Code) -> StatusCode {
         | Code::StoreInvalid
         | Code::LocationNotAvailable => StatusCode::BAD_REQUEST,
         Code::AuthenticationFailed => StatusCode::UNAUTHORIZED,
-        Code::AuthorizationFailed => StatusCode::FORBIDDEN,
+        Code::AuthorizationFailed | Code::QuotaExceeded => StatusCode::FORBIDDEN,
         Code::ResourceNotFound
         | Code::ResourceGroupNotFound
         | Code::SubscriptionNotFound
