@@ -16,7 +16,7 @@ use model::principal::Tenancy;
 use model::store::Store;
 use model::tags::Tags;
 use model::vault::{Redundancy, SoftDeleteState, Vault, VaultName, VaultSettings};
-use model::vm::{AgentState, Disk, DiskFormat, DiskKind, Interface, PowerState, Vm};
+use model::vm::{AgentState, Disk, DiskFormat, DiskKind, Interface, OsType, PowerState, Vm};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -411,6 +411,7 @@ fn a_vm() -> Vm {
             network: Some("lab".to_owned()),
             bridge: None,
         }],
+        os: Some(OsType::Linux),
     }
 }
 

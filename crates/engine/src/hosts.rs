@@ -329,6 +329,7 @@ fn vm(host: &Host, domain: Domain, unnamed: Unnamed, name: String) -> Vm {
         vcpus: domain.vcpus,
         memory_bytes: domain.memory_bytes,
         interfaces: domain.interfaces,
+        os: domain.os,
     }
 }
 

@@ -26,7 +26,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use model::point::PointId;
 use model::units::Extent;
-use model::vm::{AgentState, Disk, DiskFormat, Interface, PowerState};
+use model::vm::{AgentState, Disk, DiskFormat, Interface, OsType, PowerState};
 use uuid::Uuid;
 
 use crate::error::FabricError;
@@ -174,6 +174,8 @@ pub struct Domain {
     pub resource_group: Option<String>,
     /// Its network cards, in the domain's order.
     pub interfaces: Vec<Interface>,
+    /// The operating system that its metadata names.
+    pub os: Option<OsType>,
 }
 
 /// A virtual network, as the host has it.

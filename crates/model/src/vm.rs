@@ -30,6 +30,27 @@ pub struct Vm {
     pub memory_bytes: u64,
     /// Its network cards, in the domain's order.
     pub interfaces: Vec<Interface>,
+    /// The operating system that whoever made it said it is for, where he did.
+    pub os: Option<OsType>,
+}
+
+/// The operating systems that Azure tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OsType {
+    /// Linux, or anything else that is not Windows.
+    Linux,
+    /// Windows.
+    Windows,
+}
+
+impl OsType {
+    /// Azure's name.
+    pub const fn azure_name(self) -> &'static str {
+        match self {
+            Self::Linux => "Linux",
+            Self::Windows => "Windows",
+        }
+    }
 }
 
 /// One network card of a virtual machine.

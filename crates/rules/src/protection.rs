@@ -137,6 +137,7 @@ mod tests {
             vcpus: 1,
             memory_bytes: 0,
             interfaces: Vec::new(),
+            os: None,
         }
     }
 

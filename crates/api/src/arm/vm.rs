@@ -58,6 +58,9 @@ pub struct VmDisk {
     /// The number by which disks are chosen; data disks only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lun: Option<u32>,
+    /// `Linux` or `Windows`, where the domain's metadata says; the operating system's disk only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_type: Option<String>,
     /// The target in the domain, such as `vda`.
     pub name: String,
     /// How the disk came to the VM: `Attach`.
@@ -244,6 +247,7 @@ fn status(code: &str, level: &str, display: &str) -> InstanceStatus {
 fn vm_disk(subscription: &str, vm: &ModelVm, at: usize, disk: &ModelDisk) -> VmDisk {
     VmDisk {
         lun: at.checked_sub(1).and_then(|lun| lun.try_into().ok()),
+        os_type: vm.os.filter(|_| at == 0).map(|os| os.azure_name().to_owned()),
         create_option: "Attach".to_owned(),
         disk_size_gb: disk.size.map(|size| size.div_ceil(1 << 30)),
         managed_disk: ManagedDisk { id: disk::id(subscription, vm, disk) },

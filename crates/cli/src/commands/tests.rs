@@ -121,6 +121,7 @@ fn a_vm(agent: AgentState) -> vm::Vm {
         vcpus: 2,
         memory_bytes: GIB,
         interfaces: Vec::new(),
+        os: None,
     };
     vm::render(SUBSCRIPTION, &found, "qemu:///system")
 }

@@ -11,7 +11,7 @@
 //!
 //! `resourceGroup` puts the virtual machine into that resource group instead of its host's.
 
-use model::vm::{AgentState, Disk, DiskFormat, DiskKind, Interface, PowerState};
+use model::vm::{AgentState, Disk, DiskFormat, DiskKind, Interface, OsType, PowerState};
 use uuid::Uuid;
 use xmltree::Element;
 
@@ -21,6 +21,9 @@ use crate::host::{Domain, SkippedDisk};
 
 /// The namespace of Holdfast's element in a domain's metadata.
 pub const NAMESPACE: &str = "https://holdfast.invalid/xmlns/domain/1.0";
+
+/// The namespace of libosinfo's element in a domain's metadata.
+const LIBOSINFO: &str = "http://libosinfo.org/xmlns/libvirt/domain/1.0";
 
 /// The channel on which guests' agents listen.
 pub const AGENT_CHANNEL: &str = "org.qemu.guest_agent.0";
@@ -45,6 +48,7 @@ pub fn read(xml: &str, power: PowerState) -> Result<Domain, FabricError> {
         agent: agent(&root, power),
         resource_group: resource_group(&root),
         interfaces: interfaces(&root),
+        os: os(&root),
     };
     let devices = named(&root, "devices").flat_map(elements);
     for element in devices.filter(|device| device.name == "disk") {
@@ -147,6 +151,19 @@ fn resource_group(root: &Element) -> Option<String> {
         .filter(|it| it.name == "vm" && it.namespace.as_deref() == Some(NAMESPACE))
         .find_map(|it| it.attributes.get("resourceGroup").cloned());
     own.filter(|group| !group.is_empty() && group.len() <= 90)
+}
+
+/// The operating system by libosinfo's metadata, which virt-install, virt-manager and others write:
+/// a URL such as `http://microsoft.com/win/2k22`.
+fn os(root: &Element) -> Option<OsType> {
+    let metadata = named(root, "metadata").flat_map(|it| named(it, "libosinfo"));
+    let own = metadata.filter(|it| it.namespace.as_deref() == Some(LIBOSINFO));
+    let id = own.flat_map(|it| named(it, "os")).find_map(|it| it.attributes.get("id"))?;
+    match id.split("//").nth(1)?.split('/').next()? {
+        "microsoft.com" => Some(OsType::Windows),
+        "libosinfo.org" if id.ends_with("/unknown") => None,
+        _ => Some(OsType::Linux),
+    }
 }
 
 fn memory(root: &Element) -> u64 {

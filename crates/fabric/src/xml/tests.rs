@@ -260,3 +260,23 @@ fn a_job_names_how_each_disk_is_read_and_what_is_tracked() {
     .assert_eq(&outline(&checkpoint(&name, &disks).expect("one is tracked")));
     assert_eq!(checkpoint(&name, &disks[1..]), None);
 }
+
+#[test]
+fn the_operating_system_is_what_the_metadata_names() {
+    use model::vm::OsType::{Linux, Windows};
+    assert_eq!(domain::read(DOMAIN, PowerState::Off).expect("read").os, None);
+    for (id, expected) in [
+        ("http://microsoft.com/win/2k22", Some(Windows)),
+        ("http://debian.org/debian/13", Some(Linux)),
+        ("http://libosinfo.org/linux/2024", Some(Linux)),
+        ("http://libosinfo.org/unknown", None),
+        ("nonsense", None),
+    ] {
+        let own = format!(
+            "<metadata><l:libosinfo xmlns:l='http://libosinfo.org/xmlns/libvirt/domain/1.0'>\
+             <l:os id='{id}'/></l:libosinfo>"
+        );
+        let xml = DOMAIN.replacen("<metadata>", &own, 1);
+        assert_eq!(domain::read(&xml, PowerState::Off).expect("read").os, expected, "{id}");
+    }
+}
