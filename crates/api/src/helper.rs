@@ -59,6 +59,12 @@ pub enum Call {
         /// The disk's target.
         target: String,
     },
+    /// The addresses that libvirt's networks have leased to the domain's cards.
+    /// Answer: [`Answer::Leases`].
+    Leases {
+        /// The domain.
+        domain: String,
+    },
     /// One guest agent command. Answer: [`Answer::Text`], the agent's JSON.
     Agent {
         /// The domain.
@@ -228,6 +234,11 @@ pub enum Answer {
         /// Bytes that its image occupies on the host.
         allocation: u64,
     },
+    /// Leased addresses.
+    Leases {
+        /// All of them; none where the driver does not know.
+        leases: Vec<Lease>,
+    },
     /// A backup job has begun.
     Began {
         /// What came of the freeze.
@@ -274,6 +285,16 @@ pub struct NetworkInfo {
     pub active: bool,
     /// Its XML.
     pub xml: String,
+}
+
+/// An address that a network of libvirt's has leased to a card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// The card's hardware address.
+    pub mac: String,
+    /// The IP address.
+    pub address: String,
 }
 
 /// A domain's state.

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use api::helper::{Answer, Call, DomainInfo, DomainState};
+use api::helper::{Answer, Call, DomainInfo, DomainState, Lease};
 use crossbeam_channel::Receiver;
-use model::vm::{AgentState, PowerState};
+use model::vm::{AgentState, Interface, PowerState};
 use uuid::Uuid;
 
 use crate::error::FabricError;
@@ -22,6 +22,7 @@ use crate::host::{
 };
 use crate::xml::{domain, network, rebuild};
 
+mod addresses;
 mod capture;
 mod helper;
 mod offline;
@@ -110,7 +111,7 @@ impl Shared {
         }
     }
 
-    /// A domain with the sizes of its disks and the version of its agent.
+    /// A domain with the sizes of its disks, the version of its agent, and its cards' addresses.
     fn describe(&self, info: &DomainInfo) -> Result<Domain, FabricError> {
         let mut domain = domain::read(&info.xml, power(info.state))?;
         for disk in &mut domain.disks {
@@ -123,10 +124,24 @@ impl Shared {
                 Err(_) => {}
             }
         }
+        let leased = |card: &Interface| card.network.is_some();
+        if domain.power == PowerState::Running && domain.interfaces.iter().any(leased) {
+            addresses::give(&mut domain.interfaces, &self.leases(&info.uuid)?);
+        }
         if let AgentState::Connected { version } = &mut domain.agent {
             *version = self.agent_version(domain.uuid);
         }
         Ok(domain)
+    }
+
+    /// The leased addresses; none where libvirt cannot tell, as of a machine that has just ended.
+    fn leases(&self, uuid: &str) -> Result<Vec<Lease>, FabricError> {
+        match self.helper.call(Call::Leases { domain: uuid.to_owned() }, LIMIT) {
+            Ok(Answer::Leases { leases }) => Ok(leases),
+            Ok(other) => Err(unexpected(&other)),
+            Err(error @ FabricError::HypervisorDown { .. }) => Err(error),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     /// Capacity and allocation of a disk, in bytes.

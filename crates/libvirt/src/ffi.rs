@@ -9,7 +9,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 
-use api::helper::{CheckpointInfo, DomainState, Failure, FailureKind};
+use api::helper::{CheckpointInfo, DomainState, Failure, FailureKind, Lease};
 use virt_sys as sys;
 
 /// Why a call to libvirt failed.
@@ -258,6 +258,36 @@ impl Domain {
         // SAFETY: text and target outlive the call.
         check(unsafe { sys::virDomainGetBlockInfo(self.raw, target.as_ptr(), &raw mut info, 0) })?;
         Ok((info.capacity, info.allocation))
+    }
+
+    /// The addresses that libvirt's networks have leased to its cards. Nobody asks the guest: its
+    /// agent may have to thaw file systems just now. None where the driver cannot tell.
+    pub fn leases(&self) -> Result<Vec<Lease>> {
+        const SOURCE: u32 = sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE;
+        let mut list: *mut sys::virDomainInterfacePtr = ptr::null_mut();
+        let mut leases = Vec::new();
+        // SAFETY: libvirt allocates the list and gives every entry to us, with texts that are null
+        // or end in zero, and as many addresses as it says.
+        unsafe {
+            let told = sys::virDomainInterfaceAddresses(self.raw, &raw mut list, SOURCE, 0);
+            let count = match check(told) {
+                Err(error) if error.code == sys::VIR_ERR_NO_SUPPORT => return Ok(leases),
+                other => other?,
+            };
+            for card in owned(list, count) {
+                let addresses = owned((*card).addrs, (*card).naddrs);
+                let text = |text: *mut c_char| borrowed(text).ok();
+                let mac = text((*card).hwaddr);
+                leases.extend(
+                    addresses.filter_map(|it| {
+                        Some(Lease { mac: mac.clone()?, address: text(it.addr)? })
+                    }),
+                );
+                sys::virDomainInterfaceFree(card);
+            }
+            free(list.cast());
+        }
+        Ok(leases)
     }
 
     /// One guest agent command; its answer as JSON.

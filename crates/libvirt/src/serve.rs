@@ -122,6 +122,7 @@ impl Server {
                 let (capacity, allocation) = domain(&uuid)?.block_info(&target)?;
                 Answer::Block { capacity, allocation }
             }
+            Call::Leases { domain: uuid } => Answer::Leases { leases: domain(&uuid)?.leases()? },
             Call::Agent { domain: uuid, command, timeout_s } => {
                 text(agent(&domain(&uuid)?, &command, timeout_s)?)
             }

@@ -91,6 +91,22 @@ fn it_lists_networks_and_whether_they_run() {
 }
 
 #[test]
+fn it_tells_leased_addresses_of_a_running_domain() {
+    let mut program = ready();
+    let Ok(Answer::Domains { domains }) = program.ask(1, Call::ListDomains) else { panic!() };
+    let domain = domains[0].uuid.clone();
+    let told = program.ask(2, Call::Leases { domain: domain.clone() });
+    let Ok(Answer::Leases { leases }) = told else { panic!("{told:?}") };
+    // libvirt's test driver has one card, and leases an address of its network to it.
+    let [lease] = leases.as_slice() else { panic!("{leases:?}") };
+    assert!(lease.address.starts_with("192.168.122."), "{lease:?}");
+    assert!(domains[0].xml.contains(&lease.mac), "{lease:?}");
+    assert_eq!(program.ask(3, Call::Destroy { domain: domain.clone() }), Ok(Answer::Done));
+    let off = program.ask(4, Call::Leases { domain });
+    assert!(matches!(off, Err(Failure { kind: FailureKind::WrongState, .. })), "{off:?}");
+}
+
+#[test]
 fn what_is_not_there_is_told_as_such() {
     let mut program = ready();
     let domain = "00000000-0000-0000-0000-00000000dead".to_owned();

@@ -62,6 +62,8 @@ pub struct Interface {
     pub network: Option<String>,
     /// The bridge that it is on.
     pub bridge: Option<String>,
+    /// The IP address that the libvirt network has leased to it, while the machine runs.
+    pub address: Option<String>,
 }
 
 /// Whether a virtual machine runs.

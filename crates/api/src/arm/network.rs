@@ -152,7 +152,8 @@ pub struct IpConfigurationProperties {
     pub provisioning_state: String,
     /// Whether it is the card's first.
     pub primary: bool,
-    /// The guest's address. It is not asked for, so this is empty; without it, clients break.
+    /// The guest's address, where a network of libvirt's has leased it; the guest itself is not
+    /// asked. Empty where none is known; without it, clients break.
     #[serde(rename = "privateIPAddress")]
     pub private_ip_address: String,
     /// How it comes by its address.
@@ -204,7 +205,7 @@ pub fn interface(
         properties: IpConfigurationProperties {
             provisioning_state: "Succeeded".to_owned(),
             primary: true,
-            private_ip_address: String::new(),
+            private_ip_address: card.address.clone().unwrap_or_default(),
             private_ip_allocation_method: "Dynamic".to_owned(),
             subnet,
         },

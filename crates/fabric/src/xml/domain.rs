@@ -141,6 +141,7 @@ fn interfaces(root: &Element) -> Vec<Interface> {
             mac: attribute(card, &["mac"], "address").map(str::to_owned),
             network: source(card, "network"),
             bridge: source(card, "bridge"),
+            address: None,
         })
         .collect()
 }

@@ -172,6 +172,7 @@ fn a_domains_cards_are_read_with_what_they_are_on() {
         mac: Some("52:54:00:00:00:01".to_owned()),
         network: Some("default".to_owned()),
         bridge: None,
+        address: None,
     };
     assert_eq!(domain.interfaces, [on_network, Interface::default()]);
 }
