@@ -71,9 +71,10 @@ class Sequence:
     def __init__(self, peer, options, number):
         self.peer, self.options, self.number, self.rows = peer, options, number, []
         self.inside = []
+        # No name twice: where a directory goes on the disk depends on it.
+        self.peer.settle(os.path.join(options.run, f"{peer.name}-{number}"))
 
     def run(self):
-        shutil.rmtree(self.peer.place, ignore_errors=True)
         os.makedirs(self.peer.place)
         try:
             self.peer.prepare()
@@ -119,7 +120,7 @@ class Sequence:
         shutil.copytree(store, kept, symlinks=True)
         extents = os.path.join(self.options.images, "dirty.json")
         self.row("told", self.peer.told("a2", "a1", extents))
-        shutil.rmtree(store)
+        os.rename(store, store + ".told")
         os.rename(kept, store)
         if points:
             self.peer.points = points
@@ -172,6 +173,7 @@ def options():
     for peer in (given.peers or "").split(","):
         if peer and peer not in peers.ALL:
             parser.error(f"no such peer: {peer}")
+    given.run = os.path.abspath(os.path.join(given.dir, "run"))
     given.images = os.path.abspath(os.path.join(given.dir, "images" if given.scale == 1 else f"images-{given.scale}"))
     return given
 
@@ -185,8 +187,17 @@ def installed(given):
         if path is None or not peers.can(name, path):
             missing.append(name)
         else:
-            found.append(kind(name, path, os.path.abspath(os.path.join(given.dir, "run", name)), given.images))
+            found.append(kind(name, path, given.images))
     return found, missing
+
+
+def make_run(given):
+    """The directory of all stores, with their directories far apart on the disk: ext4 without a
+    journal passes over every inode that was freed in the last minutes, one by one, so that whoever
+    makes files where others were deleted would be charged for those."""
+    shutil.rmtree(given.run, ignore_errors=True)
+    os.makedirs(given.run)
+    subprocess.run(["chattr", "+T", given.run], check=False, capture_output=True)
 
 
 def machine():
@@ -206,6 +217,7 @@ def measure(given):
     results["notes"] = {peer.name: peer.note for peer in found if peer.note}
     with open(os.path.join(given.images, "workload.json")) as file:
         results["workload"] = json.load(file)
+    make_run(given)
     for number in range(given.rounds):
         turn = number % len(found)
         print(f"round {number + 1} of {given.rounds}", flush=True)
@@ -216,7 +228,7 @@ def measure(given):
             if given.json:
                 with open(given.json, "w") as file:
                     json.dump(results, file, indent=1)
-    shutil.rmtree(os.path.join(given.dir, "run"), ignore_errors=True)
+    shutil.rmtree(given.run, ignore_errors=True)
     return results
 
 

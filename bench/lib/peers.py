@@ -12,8 +12,12 @@ class Peer:
     told = None
     note = ""
 
-    def __init__(self, name, program, place, images):
-        self.name, self.program, self.place, self.images = name, program, place, images
+    def __init__(self, name, program, images):
+        self.name, self.program, self.images = name, program, images
+
+    def settle(self, place):
+        """Works in this directory from now on."""
+        self.place = place
         self.store = os.path.join(place, "store")
         self.secret = os.path.join(place, "secret")
 
