@@ -51,7 +51,7 @@ impl Source for ServedImage {
         self.reader.size()
     }
 
-    fn read(&mut self, ranges: &[Extent], sink: &mut Sink<'_>) -> Result<(), SourceError> {
+    fn read(&mut self, ranges: &[Extent], sink: &mut dyn Sink) -> Result<(), SourceError> {
         let ranges = within(ranges, &self.allocated);
         read_into(&mut self.reader, &ranges, sink)
     }
@@ -61,9 +61,9 @@ impl Source for ServedImage {
 pub(crate) fn read_into(
     reader: &mut dyn DiskReader,
     ranges: &[Extent],
-    sink: &mut Sink<'_>,
+    sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
-    let mut take = |offset: u64, bytes: &[u8]| match sink(offset, bytes) {
+    let mut take = |offset: u64, bytes: &[u8]| match sink.take(offset, bytes) {
         Ok(()) => ControlFlow::Continue(()),
         Err(SinkStopped) => ControlFlow::Break(()),
     };

@@ -10,7 +10,7 @@ use model::units::{Extent, KIB};
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
-/// Bytes read from a file at once: few enough to be in a cache when they are looked at.
+/// The most bytes read from a file at once: few enough to be in a cache when they are looked at.
 const READ: u64 = 256 * KIB;
 
 /// The repository wants no more data.
@@ -50,8 +50,30 @@ impl SourceError {
     }
 }
 
-/// What takes the data of a source: its offset on the disk, in bytes, and the bytes.
-pub type Sink<'a> = dyn FnMut(u64, &[u8]) -> Result<(), SinkStopped> + 'a;
+/// What takes the data of a source. Offsets are those on the disk, in bytes.
+pub trait Sink {
+    /// Takes data.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkStopped`]: it wants no more.
+    fn take(&mut self, offset: u64, data: &[u8]) -> Result<(), SinkStopped>;
+
+    /// Memory to read up to `size` bytes at `offset` into, where that spares a copy; whoever filled
+    /// all of it calls [`Self::filled`] next.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkStopped`]: it wants no more.
+    fn room(&mut self, offset: u64, size: usize) -> Result<Option<&mut [u8]>, SinkStopped>;
+
+    /// Takes what was read into the room that was given last.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkStopped`]: it wants no more.
+    fn filled(&mut self) -> Result<(), SinkStopped>;
+}
 
 /// Gives a disk's content. May be asked several times, for ranges that were never asked before.
 pub trait Source {
@@ -64,7 +86,7 @@ pub trait Source {
     /// # Errors
     ///
     /// The source failed, or the sink stopped ([`SourceError::Stopped`], at once).
-    fn read(&mut self, ranges: &[Extent], sink: &mut Sink<'_>) -> Result<(), SourceError>;
+    fn read(&mut self, ranges: &[Extent], sink: &mut dyn Sink) -> Result<(), SourceError>;
 }
 
 /// A raw image file or a block device. Its holes are not read.
@@ -113,7 +135,7 @@ impl FileSource {
         Ok(data.intersection(&range))
     }
 
-    fn read_range(&mut self, range: Extent, sink: &mut Sink<'_>) -> Result<(), SourceError> {
+    fn read_range(&mut self, range: Extent, sink: &mut dyn Sink) -> Result<(), SourceError> {
         let mut at = range.start;
         while at < range.end() {
             let rest = Extent::new(at, range.end() - at);
@@ -122,11 +144,17 @@ impl FileSource {
             };
             at = data.start;
             while at < data.end() {
-                let length = (data.end() - at).min(READ);
-                let piece = &mut self.buffer[..length as usize];
-                self.file.read_exact_at(piece, at).map_err(SourceError::failed)?;
-                sink(at, piece)?;
-                at += length;
+                let length = (data.end() - at).min(READ) as usize;
+                if let Some(room) = sink.room(at, length)? {
+                    self.file.read_exact_at(room, at).map_err(SourceError::failed)?;
+                    at += room.len() as u64;
+                    sink.filled()?;
+                } else {
+                    let piece = &mut self.buffer[..length];
+                    self.file.read_exact_at(piece, at).map_err(SourceError::failed)?;
+                    sink.take(at, piece)?;
+                    at += length as u64;
+                }
             }
         }
         Ok(())
@@ -138,7 +166,7 @@ impl Source for FileSource {
         self.size
     }
 
-    fn read(&mut self, ranges: &[Extent], sink: &mut Sink<'_>) -> Result<(), SourceError> {
+    fn read(&mut self, ranges: &[Extent], sink: &mut dyn Sink) -> Result<(), SourceError> {
         ranges.iter().try_for_each(|range| {
             let end = range.end().min(self.size);
             let length = end.saturating_sub(range.start);

@@ -9,6 +9,7 @@
 //!
 //! Write order: data packs → map packs → index → manifest → log entry.
 
+mod buffer;
 mod disk;
 mod hasher;
 mod heal;

@@ -244,15 +244,15 @@ impl repo::Source for Liar {
         MIB
     }
 
-    fn read(&mut self, _: &[Extent], sink: &mut repo::Sink<'_>) -> Result<(), repo::SourceError> {
+    fn read(&mut self, _: &[Extent], sink: &mut dyn repo::Sink) -> Result<(), repo::SourceError> {
         match self.0 {
-            0 => sink(MIB - 10, &[1; 20])?,
+            0 => sink.take(MIB - 10, &[1; 20])?,
             1 => {
-                sink(8_192, &[1; 4_096])?;
-                sink(4_096, &[1; 4_096])?;
+                sink.take(8_192, &[1; 4_096])?;
+                sink.take(4_096, &[1; 4_096])?;
             }
-            2 => sink(u64::MAX - 3, &[1; 4])?,
-            3 => sink(5 * MIB, &[1; 4])?,
+            2 => sink.take(u64::MAX - 3, &[1; 4])?,
+            3 => sink.take(5 * MIB, &[1; 4])?,
             _ => return Err(repo::SourceError::failed("the disk vanished")),
         }
         Ok(())

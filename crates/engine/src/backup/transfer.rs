@@ -118,7 +118,7 @@ impl Source for CapturedSource<'_> {
         self.reader.size()
     }
 
-    fn read(&mut self, ranges: &[Extent], sink: &mut Sink<'_>) -> Result<(), SourceError> {
+    fn read(&mut self, ranges: &[Extent], sink: &mut dyn Sink) -> Result<(), SourceError> {
         match self.allocated {
             Some(allocated) => {
                 image::read_into(self.reader, &image::within(ranges, allocated), sink)

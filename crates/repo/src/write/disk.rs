@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use format::chunker::Chunker;
+use format::chunker::{Chunker, HOLE_BLOCKS, Step};
 use model::units::{BLOCK, Extent, MIB};
 
 use super::intake::{Outcome, Ticket};
@@ -185,14 +185,9 @@ impl<'a> DiskRun<'a> {
         self.fed = 0;
         self.resume();
 
-        let mut failure = None;
-        let mut sink = |offset: u64, data: &[u8]| {
-            self.take(offset, data).map_err(|error| {
-                failure = Some(error);
-                SinkStopped
-            })
-        };
-        let read = source.read(&ranges, &mut sink as &mut Sink<'_>);
+        let mut feed = Feed { run: &mut *self, failure: None };
+        let read = source.read(&ranges, &mut feed);
+        let failure = feed.failure;
         match (failure, read) {
             (Some(error), _) => return Err(error),
             (None, Err(source)) => {
@@ -209,29 +204,53 @@ impl<'a> DiskRun<'a> {
 
     /// Takes data from the source.
     fn take(&mut self, offset: u64, data: &[u8]) -> Result<(), RepoError> {
+        let wanted = self.arrive(offset, data.len() as u64)?;
+        self.transfer.read += data.len() as u64;
+        if wanted {
+            self.bytes(data)?;
+        }
+        self.drain()?;
+        self.report()
+    }
+
+    /// Goes on to the window that `size` bytes at `offset` belong to, and in it to `offset`: what
+    /// did not come before them is zero. `false` if the window has ended and wants no more.
+    fn arrive(&mut self, offset: u64, size: u64) -> Result<bool, RepoError> {
         while self.current().is_some_and(|running| offset >= running.read_to * BLOCK) {
             self.leave()?;
         }
-        let (size, end) = (self.size, offset.saturating_add(data.len() as u64));
-        let ended = match self.current() {
-            Some(running) if end > (running.read_to * BLOCK).min(size) => None,
-            Some(running) if running.ended.is_some() => Some(true),
-            Some(running) if offset < running.at => None,
-            Some(_) => Some(false),
-            None => None,
-        };
-        self.transfer.read += data.len() as u64;
-        match ended {
-            Some(true) => {}
-            Some(false) => {
+        let (disk, end) = (self.size, offset.saturating_add(size));
+        match self.current() {
+            Some(running) if end > (running.read_to * BLOCK).min(disk) => {}
+            Some(running) if running.ended.is_some() => return Ok(false),
+            Some(running) if offset < running.at => {}
+            Some(_) => {
                 self.zeros_to(offset)?;
-                self.bytes(data)?;
+                return Ok(self.fed().ended.is_none());
             }
-            None => {
-                let source = SourceError::OutOfOrder { offset };
-                return Err(RepoError::Source { target: self.target.to_owned(), source });
-            }
+            None => {}
         }
+        let source = SourceError::OutOfOrder { offset };
+        Err(RepoError::Source { target: self.target.to_owned(), source })
+    }
+
+    /// Memory to read up to `size` bytes at `offset` into.
+    fn room(&mut self, offset: u64, size: usize) -> Result<Option<&mut [u8]>, RepoError> {
+        if !self.arrive(offset, size as u64)? || !self.fed().partial.is_empty() {
+            return Ok(None);
+        }
+        // Zeros that may yet belong to a chunk have their place before what is read.
+        let zeros = self.fed().chunker.zeros();
+        let gap = if zeros < HOLE_BLOCKS { (zeros * BLOCK) as usize } else { 0 };
+        let room = self.stow.room(gap, size);
+        Ok((!room.is_empty()).then_some(room))
+    }
+
+    /// Takes what was read into the memory that was given last.
+    fn filled(&mut self) -> Result<(), RepoError> {
+        self.transfer.read += self.stow.read().unseen() as u64;
+        while self.fed().ended.is_none() && self.read_block()? {}
+        self.stow.read().drop_unseen();
         self.drain()?;
         self.report()
     }
@@ -325,8 +344,33 @@ impl<'a> DiskRun<'a> {
 
     /// Takes the block that ends at `at`.
     fn block(&mut self, block: &[u8]) -> Result<(), RepoError> {
-        self.transfer.scanned += BLOCK;
         let step = self.fed().chunker.push(block);
+        self.before(step)?;
+        if step.data {
+            self.stow.append(block);
+        }
+        self.behind(step)
+    }
+
+    /// Takes the next block of those that were read in place; `false` if there is none.
+    fn read_block(&mut self) -> Result<bool, RepoError> {
+        let running = &mut self.running[self.order[self.fed]];
+        let Some(block) = self.stow.read().unseen_block() else { return Ok(false) };
+        let step = running.chunker.push(block);
+        running.at += BLOCK;
+        self.before(step)?;
+        if step.data {
+            self.stow.read().keep_block();
+        } else {
+            self.stow.read().drop_block();
+        }
+        self.behind(step)?;
+        Ok(true)
+    }
+
+    /// Does what comes before the block that ends at `at`.
+    fn before(&mut self, step: Step) -> Result<(), RepoError> {
+        self.transfer.scanned += BLOCK;
         if step.cut_before {
             self.close()?;
         }
@@ -336,8 +380,12 @@ impl<'a> DiskRun<'a> {
                 running.open_start = running.at / BLOCK - 1 - u64::from(step.zeros);
             }
             self.stow.append_zeros(step.zeros as usize * BLOCK_SIZE);
-            self.stow.append(block);
         }
+        Ok(())
+    }
+
+    /// Does what comes behind it.
+    fn behind(&mut self, step: Step) -> Result<(), RepoError> {
         if step.cut_after {
             self.close()?;
         }
@@ -402,5 +450,34 @@ impl<'a> DiskRun<'a> {
             Flow::Continue => Ok(()),
             Flow::Cancel => Err(RepoError::Cancelled),
         }
+    }
+}
+
+/// A run as a source sees it. What stops it is kept for the repository.
+struct Feed<'f, 'a> {
+    run: &'f mut DiskRun<'a>,
+    failure: Option<RepoError>,
+}
+
+impl Sink for Feed<'_, '_> {
+    fn take(&mut self, offset: u64, data: &[u8]) -> Result<(), SinkStopped> {
+        self.run.take(offset, data).map_err(|error| {
+            self.failure = Some(error);
+            SinkStopped
+        })
+    }
+
+    fn room(&mut self, offset: u64, size: usize) -> Result<Option<&mut [u8]>, SinkStopped> {
+        self.run.room(offset, size).map_err(|error| {
+            self.failure = Some(error);
+            SinkStopped
+        })
+    }
+
+    fn filled(&mut self) -> Result<(), SinkStopped> {
+        self.run.filled().map_err(|error| {
+            self.failure = Some(error);
+            SinkStopped
+        })
     }
 }

@@ -11,23 +11,22 @@ use crossbeam_channel::{Receiver, Sender};
 use format::ChunkId;
 use format::seal::ChunkKind;
 
+use super::buffer::Buffer;
 use crate::repository::Shared;
 
 /// The most workers: two hash as fast as one reader can read.
 const WORKERS_MAX: usize = 4;
 
 /// Data chunks, one behind the other, whose ids are not known yet.
-#[derive(Default)]
 pub(super) struct Piece {
-    pub plain: Vec<u8>,
+    pub plain: Buffer,
     /// The chunks' sizes, in bytes.
     pub sizes: Vec<u32>,
 }
 
 /// Chunks, one behind the other.
-#[derive(Default)]
 pub(super) struct Part {
-    pub plain: Vec<u8>,
+    pub plain: Buffer,
     /// Their ids and sizes.
     pub chunks: Vec<(ChunkId, u32)>,
 }
@@ -36,6 +35,7 @@ type Job = (Piece, Sender<Part>);
 
 /// The workers, and what they are at.
 pub(super) struct Hasher {
+    shared: Arc<Shared>,
     jobs: Option<Sender<Job>>,
     /// The answers to come, in order.
     answers: VecDeque<Receiver<Part>>,
@@ -56,7 +56,8 @@ impl Hasher {
             })
         };
         let workers = (0..WORKERS_MAX.min(processors)).map(start).collect();
-        Self { jobs: Some(jobs), answers: VecDeque::new(), workers }
+        let shared = Arc::clone(shared);
+        Self { shared, jobs: Some(jobs), answers: VecDeque::new(), workers }
     }
 
     /// Whether as many pieces are under way as keep the workers busy.
@@ -64,11 +65,16 @@ impl Hasher {
         self.answers.len() > self.workers.len()
     }
 
-    /// Hands over a piece.
+    /// Hands over a piece. Where the workers are behind, the processors have enough to do: it is
+    /// hashed here and now, while it is still in this one's cache.
     pub fn submit(&mut self, piece: Piece) {
         let (answer, answers) = crossbeam_channel::bounded(1);
         let jobs = self.jobs.as_ref().expect("workers run until the hasher is dropped");
-        jobs.send((piece, answer)).expect("workers run until the hasher is dropped");
+        if jobs.is_empty() {
+            jobs.send((piece, answer)).expect("workers run until the hasher is dropped");
+        } else {
+            answer.send(hashed(&self.shared, piece)).expect("the answer is kept below");
+        }
         self.answers.push_back(answers);
     }
 
@@ -91,7 +97,7 @@ impl Drop for Hasher {
 }
 
 fn hashed(shared: &Shared, piece: Piece) -> Part {
-    let mut rest = piece.plain.as_slice();
+    let mut rest = &*piece.plain;
     let id = |size: &u32| {
         let (chunk, behind) = rest.split_at(*size as usize);
         rest = behind;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use format::ChunkId;
 use format::pack::SEGMENT_MAX;
 
+use super::buffer::Buffer;
 use super::hasher::{Hasher, Part, Piece};
 use crate::repository::Shared;
 
@@ -45,7 +46,7 @@ impl Intake {
     pub fn new(shared: &Arc<Shared>) -> Self {
         Self {
             hasher: Hasher::new(shared),
-            piece: Piece::default(),
+            piece: Piece { plain: Buffer::new(), sizes: Vec::new() },
             closed: 0,
             next: 0,
             settled: 0,
@@ -55,27 +56,39 @@ impl Intake {
 
     /// Appends bytes to the open chunk.
     pub fn append(&mut self, bytes: &[u8]) {
-        self.piece.plain.extend_from_slice(bytes);
+        self.piece.plain.append(bytes);
     }
 
     /// Appends zeros to the open chunk.
     pub fn append_zeros(&mut self, count: usize) {
-        self.piece.plain.resize(self.piece.plain.len() + count, 0);
+        self.piece.plain.append_zeros(count);
+    }
+
+    /// Memory to read into what will be appended; see [`Buffer::room`].
+    pub fn room(&mut self, gap: usize, size: usize) -> &mut [u8] {
+        self.piece.plain.room(gap, size)
+    }
+
+    /// What was read into it.
+    pub const fn read(&mut self) -> &mut Buffer {
+        &mut self.piece.plain
     }
 
     /// Whether a chunk is open.
-    pub const fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.piece.plain.len() > self.closed
     }
 
     /// Takes the open chunk's bytes away, to be appended again later.
     pub fn suspend(&mut self) -> Vec<u8> {
-        self.piece.plain.split_off(self.closed)
+        let open = self.piece.plain[self.closed..].to_vec();
+        self.piece.plain.truncate(self.closed);
+        open
     }
 
     /// Closes the open chunk: what will stand for it, and its size in bytes. `buffer` gives memory
     /// for a new piece.
-    pub fn close(&mut self, buffer: impl FnOnce() -> Vec<u8>) -> (Ticket, u64) {
+    pub fn close(&mut self, buffer: impl FnOnce() -> Buffer) -> (Ticket, u64) {
         let size = self.piece.plain.len() - self.closed;
         if self.closed + size > PIECE_MAX {
             self.hand_over(buffer);
@@ -88,13 +101,12 @@ impl Intake {
     }
 
     /// Hands the closed chunks to the workers; the open one stays.
-    pub fn hand_over(&mut self, buffer: impl FnOnce() -> Vec<u8>) {
+    pub fn hand_over(&mut self, buffer: impl FnOnce() -> Buffer) {
         if self.closed == 0 {
             return;
         }
         let mut plain = buffer();
-        plain.extend_from_slice(&self.piece.plain[self.closed..]);
-        self.piece.plain.truncate(self.closed);
+        self.piece.plain.split_into(self.closed, &mut plain);
         let piece = std::mem::replace(&mut self.piece, Piece { plain, sizes: Vec::new() });
         self.closed = 0;
         self.hasher.submit(piece);

@@ -21,6 +21,7 @@ use format::seal::ChunkKind;
 use format::{ChunkId, IndexId, PackId, SessionId, index as encoding, names};
 use model::units::{BLOCK, MIB};
 
+use super::buffer::Buffer;
 use super::hasher::Part;
 use super::intake::{Intake, Outcome, PIECE_MAX, Ticket};
 use super::uploader::{Batch, Uploader};
@@ -77,7 +78,7 @@ impl Group {
     }
 
     /// The part to append `size` bytes to; `buffer` gives memory for a new one.
-    fn room(&mut self, size: usize, buffer: impl FnOnce() -> Vec<u8>) -> &mut Part {
+    fn room(&mut self, size: usize, buffer: impl FnOnce() -> Buffer) -> &mut Part {
         let fits = |part: &Part| part.plain.len() + size <= PIECE_MAX;
         if !self.parts.last().is_some_and(fits) {
             self.parts.push(Part { plain: buffer(), chunks: Vec::new() });
@@ -131,8 +132,18 @@ impl Stow {
         self.intake.append_zeros(count);
     }
 
+    /// Memory to read into what will be appended; see [`Buffer::room`].
+    pub fn room(&mut self, gap: usize, size: usize) -> &mut [u8] {
+        self.intake.room(gap, size)
+    }
+
+    /// What was read into it.
+    pub const fn read(&mut self) -> &mut Buffer {
+        self.intake.read()
+    }
+
     /// Whether a data chunk is open.
-    pub const fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.intake.is_open()
     }
 
@@ -198,7 +209,7 @@ impl Stow {
         } else {
             if !part.plain.is_empty() {
                 let room = self.data.room(part.plain.len(), || self.uploader.buffer());
-                room.plain.extend_from_slice(&part.plain);
+                room.plain.append(&part.plain);
                 room.chunks.extend_from_slice(&part.chunks);
             }
             self.uploader.recycle(part.plain);
@@ -215,7 +226,7 @@ impl Stow {
                 ChunkKind::Map => &mut self.map,
             };
             let room = group.room(bytes.len(), || self.uploader.buffer());
-            room.plain.extend_from_slice(bytes);
+            room.plain.append(bytes);
             room.chunks.push((id, bytes.len() as u32));
             if group.is_full() {
                 self.flush(kind)?;

@@ -15,17 +15,13 @@ use format::pack::{Opener, PackBuilder, SEGMENT_MAX};
 use format::seal::ChunkKind;
 use format::{ChunkId, PackId, SessionId, names};
 
+use super::buffer::Buffer;
 use super::hasher::Part;
-use super::intake::PIECE_MAX;
-use super::stow::CHUNK_MAX;
 use crate::error::RepoError;
 use crate::repository::Shared;
 
 /// The most workers: beyond that, one reader cannot feed them.
 const WORKERS_MAX: usize = 8;
-
-/// Room for a piece and the open chunk behind it, in bytes.
-const BUFFER: usize = PIECE_MAX + CHUNK_MAX;
 
 /// Chunks that become one pack.
 pub(super) struct Batch {
@@ -48,7 +44,7 @@ pub(super) struct Uploader {
     workers: Vec<JoinHandle<()>>,
     abandoned: Arc<AtomicBool>,
     under_way: usize,
-    buffers: Vec<Vec<u8>>,
+    buffers: Vec<Buffer>,
     /// Packs that were put since they were last taken.
     pub packs: Vec<IndexedPack>,
     /// Bytes of all packs that were put.
@@ -107,12 +103,12 @@ impl Uploader {
     }
 
     /// An empty buffer.
-    pub fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER))
+    pub fn buffer(&mut self) -> Buffer {
+        self.buffers.pop().unwrap_or_else(Buffer::new)
     }
 
     /// Keeps a buffer, to be used again.
-    pub fn recycle(&mut self, mut buffer: Vec<u8>) {
+    pub fn recycle(&mut self, mut buffer: Buffer) {
         buffer.clear();
         self.buffers.push(buffer);
     }
