@@ -16,7 +16,7 @@ mod indexes;
 pub(crate) mod plan;
 mod repack;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,14 +24,14 @@ use format::log::{CommittedPoint, Event};
 use format::{PackId, SessionId, names};
 use model::point::PointId;
 
-use crate::decide::{self, Condemn, Walk, refuse_unreadable};
+use crate::decide::{self, Condemn, Relied, refuse_unreadable};
 use crate::error::RepoError;
 use crate::objects::{ObjectInfo, StoreError};
 use crate::progress::{NoProgress, Progress};
 use crate::repository::{Repository, Shared};
 use crate::state::State;
 use crate::usage::{ANYBODY, Figures, Owner, Usage, Watched};
-use plan::{Facts, Listing, Plan, Task, plan};
+use plan::{Facts, Going, Listing, Plan, Task, plan};
 use repack::Repacked;
 
 /// How often facts are gathered anew because packs that were counted on were condemned meanwhile,
@@ -264,7 +264,7 @@ impl Shared {
         let merge = if room { &plan.merge[..] } else { &[] };
         let mut went = Vec::new();
         if !(plan.delete.is_empty() && merge.is_empty()) {
-            match self.retire(&plan.delete, merge)? {
+            match self.retire(&plan.delete, merge, facts)? {
                 Some(indexes) => went = indexes,
                 None => return Ok(false),
             }
@@ -325,29 +325,21 @@ impl Shared {
         watched: &mut Watched<'_>,
     ) -> Result<Option<Vec<PackId>>, RepoError> {
         let copied = repacked.map(|repacked| &repacked.copied);
-        let packs: Vec<_> = packs.iter().chain(copied.into_iter().flatten()).copied().collect();
-        let as_copied: Vec<_> =
-            packs.iter().map(|pack| facts.usage.needed_segments(pack)).collect();
+        let packs = packs.iter().chain(copied.into_iter().flatten()).copied();
+        let fresh = repacked.map(|repacked| repacked.fresh.clone()).unwrap_or_default();
+        let going = Going::new(packs, fresh, &facts.usage);
         for _ in 0..ATTEMPTS {
-            let mut free: Vec<_> = packs
-                .iter()
-                .zip(&as_copied)
-                .filter(|(pack, count)| facts.usage.needed_segments(pack) == **count)
-                .map(|(pack, _)| *pack)
-                .collect();
+            let mut free = going.free(&facts.usage);
             if free.is_empty() {
                 return Ok(Some(free));
             }
-            let going: HashSet<_> = free.iter().copied().collect();
-            let fresh = repacked.into_iter().flat_map(|repacked| &repacked.fresh);
-            let relied = facts.usage.packs().filter(|pack| !going.contains(pack)).chain(fresh);
-            let relied: Vec<_> = relied.copied().collect();
+            let relied = going.relied(&free, &facts.usage);
+            let relied = Relied { state: &facts.state, packs: &relied };
             let points = &facts.usage.points;
             let knows = |point: &PointId| points.contains_key(point);
-            let walk = Walk { state: &facts.state, knows: &knows, relied: &relied };
             let mut verdict = None;
             let appended = self.append(&mut |state: &State| {
-                let decided = decide::condemn(state, &walk)?;
+                let decided = decide::condemn(state, &relied, &knows)?;
                 verdict = Some(decided);
                 free.retain(|pack| !state.condemned.contains_key(pack));
                 if decided != Condemn::Write || free.is_empty() {

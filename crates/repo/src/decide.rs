@@ -4,7 +4,7 @@
 //! (format.md §6 rule 3). They do no IO: [`crate::log`] asks them again whenever somebody else was
 //! quicker, and the model in `decide/orders.rs` asks them in every order there is.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use format::log::Event;
 use format::{IndexId, ManifestId, PackId, SessionId};
@@ -21,18 +21,22 @@ pub(crate) struct Reliance<'a> {
     pub parent: Option<PointId>,
     /// Condemnations seen when the session opened.
     pub condemnations: u64,
+    /// How often packs had been found damaged when the parent's chunks were looked up.
+    pub suspicions: u64,
     /// Whether `packs` names every pack of the point, so that the parent does not matter.
     pub stands_alone: bool,
 }
 
 impl Reliance<'_> {
-    /// Whether the point may need a pack that was condemned since its session opened (rule 4).
-    pub fn needs_condemned(&self, state: &State) -> bool {
-        let relies = self.packs.iter().any(|pack| state.ever_condemned.contains(pack));
+    /// Whether the point may need a pack that was condemned or found damaged since it was counted
+    /// on (rule 4).
+    pub fn is_outdated(&self, state: &State) -> bool {
+        let bad = |pack| state.ever_condemned.contains(pack) || state.suspect.contains(pack);
         let orphaned = self.parent.is_some_and(|parent| {
             !state.points.contains_key(&parent) && state.condemnations != self.condemnations
         });
-        relies || (orphaned && !self.stands_alone)
+        let doubted = self.parent.is_some() && state.suspicions != self.suspicions;
+        self.packs.iter().any(bad) || ((orphaned || doubted) && !self.stands_alone)
     }
 
     fn builds_on_old(&self) -> bool {
@@ -45,7 +49,7 @@ impl Reliance<'_> {
 pub(crate) enum Commit {
     /// The entry may be written.
     Write,
-    /// Chunks must be stored again first: only condemned packs may hold them.
+    /// Chunks must be stored again first: only condemned or suspect packs may hold them.
     Rescue,
 }
 
@@ -92,7 +96,7 @@ pub(crate) fn commit(
         return Err(RepoError::PointExists { point });
     }
     refuse_unreadable_to_writers(state, reliance.builds_on_old())?;
-    Ok(if reliance.needs_condemned(state) { Commit::Rescue } else { Commit::Write })
+    Ok(if reliance.is_outdated(state) { Commit::Rescue } else { Commit::Write })
 }
 
 /// What became of a commit that got no answer (rule 12). `manifest` is the one that it names.
@@ -118,14 +122,24 @@ pub(crate) fn fence(state: &State, session: SessionId) -> Result<Event, RepoErro
     }
 }
 
-/// What a collector counts on that condemns.
-pub(crate) struct Walk<'a> {
+/// What a collector counts on in the place of what goes.
+pub(crate) struct Relied<'a> {
     /// The state in which points were walked.
     pub state: &'a State,
-    /// Tells the points that were walked, then or since.
-    pub knows: &'a dyn Fn(&PointId) -> bool,
     /// The packs that points need, or will need instead of those that go.
-    pub relied: &'a [PackId],
+    pub packs: &'a [PackId],
+}
+
+impl Relied<'_> {
+    /// Whether any of the packs may be relied on less than when points were walked.
+    fn is_outdated(&self, now: &State) -> bool {
+        let new = |before: bool, now: bool| now && !before;
+        self.packs.iter().any(|pack| {
+            let was = self.state;
+            new(was.ever_condemned.contains(pack), now.ever_condemned.contains(pack))
+                || new(was.suspect.contains(pack), now.suspect.contains(pack))
+        })
+    }
 }
 
 /// What becomes of a condemnation.
@@ -139,38 +153,52 @@ pub(crate) enum Condemn {
     Outdated,
 }
 
-/// Whether a collector may condemn (rule 6).
-pub(crate) fn condemn(state: &State, walk: &Walk<'_>) -> Result<Condemn, RepoError> {
+/// Whether a collector may condemn (rule 6). `knows` tells the points that were walked, then or
+/// since.
+pub(crate) fn condemn(
+    state: &State,
+    relied: &Relied<'_>,
+    knows: &dyn Fn(&PointId) -> bool,
+) -> Result<Condemn, RepoError> {
     refuse_unreadable(state)?;
-    Ok(if walk.relied.iter().any(|pack| worse(walk.state, state, pack)) {
+    Ok(if relied.is_outdated(state) {
         Condemn::Outdated
-    } else if state.points.keys().all(walk.knows) {
+    } else if state.points.keys().all(knows) {
         Condemn::Write
     } else {
         Condemn::Late
     })
 }
 
-/// Whether the pack may be relied on less than when points were walked.
-fn worse(walked: &State, now: &State, pack: &PackId) -> bool {
-    let condemned = now.ever_condemned.contains(pack) && !walked.ever_condemned.contains(pack);
-    let suspect = now.suspect.contains(pack) && !walked.suspect.contains(pack);
-    condemned || suspect
-}
-
 /// Whether the session may retire packs, and put others in the place of the indexes `removed`;
-/// `false` if another collector replaced one of them (rule 6).
+/// `false` if another collector replaced one of them, or packs were found damaged since points were
+/// `walked`: one that goes may hold the last good copy of something (rule 6).
 pub(crate) fn retire(
     state: &State,
     session: SessionId,
     removed: &[IndexId],
+    walked: &State,
 ) -> Result<bool, RepoError> {
     refuse_unreadable(state)?;
     // Once fenced, what it put may be gone.
     if !state.is_open(session) {
         return Err(RepoError::SessionOver { session });
     }
-    Ok(removed.iter().all(|index| state.indexes.contains(index)))
+    let current = removed.iter().all(|index| state.indexes.contains(index));
+    Ok(current && state.suspicions == walked.suspicions)
+}
+
+/// Of the packs that were found damaged, those of which the log does not say so yet.
+pub(crate) fn suspect(state: &State, damaged: &BTreeSet<PackId>) -> Vec<PackId> {
+    damaged.difference(&state.suspect).copied().collect()
+}
+
+/// Of the packs that were found whole, those that new points may rely on again (rule 10). Condemned
+/// ones never come back to life: an entry about them would free them.
+pub(crate) fn clear(state: &State, whole: &[PackId]) -> Vec<PackId> {
+    let doubted = |pack: &&PackId| state.suspect.contains(*pack);
+    let condemned = |pack: &&PackId| state.condemned.contains_key(*pack);
+    whole.iter().filter(|pack| doubted(pack) && !condemned(pack)).copied().collect()
 }
 
 /// An entry that cannot be read may be the commit of a point: then nothing is collected (rule 6).

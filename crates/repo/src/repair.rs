@@ -19,6 +19,7 @@ use format::seal::{MasterKey, VaultKeys};
 use format::{Kind, PackId, names};
 use model::point::PointId;
 
+use crate::decide;
 use crate::error::RepoError;
 use crate::keys::{configuration, unlock};
 use crate::objects::{ObjectStore, StoreError};
@@ -200,11 +201,7 @@ impl Mender {
         let whole: Vec<_> = suspect.into_iter().filter(is_whole).collect();
         let mut cleared = Vec::new();
         let appended = shared.append(&mut |state: &State| {
-            // Condemned packs never come back to life: an entry about them would free them.
-            let still = |pack: &&PackId| {
-                state.suspect.contains(*pack) && !state.condemned.contains_key(*pack)
-            };
-            cleared = whole.iter().filter(still).copied().collect();
+            cleared = decide::clear(state, &whole);
             if cleared.is_empty() {
                 return Err(RepoError::Cancelled);
             }

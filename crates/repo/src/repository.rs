@@ -71,6 +71,8 @@ struct IndexView {
     generation: u64,
     /// Whether nothing new may rely on what is stored: see format.md §6 rule 8.
     distrusted: bool,
+    /// How often packs were found damaged, as far as look-ups know.
+    suspicions: u64,
     /// Whether indexes were taken in that only an unreadable log entry may name.
     salvaged: bool,
     /// The number of the log entry behind those that it is in step with; 0 at first.
@@ -79,7 +81,14 @@ struct IndexView {
 
 impl IndexView {
     const fn new(chunks: ChunkIndex) -> Self {
-        Self { chunks, generation: 0, distrusted: false, salvaged: false, in_step_with: 0 }
+        Self {
+            chunks,
+            generation: 0,
+            distrusted: false,
+            suspicions: 0,
+            salvaged: false,
+            in_step_with: 0,
+        }
     }
 }
 
@@ -280,6 +289,11 @@ impl Shared {
         self.lock_log().next
     }
 
+    /// How often packs were found damaged, as far as look-ups know.
+    pub fn suspicions(&self) -> u64 {
+        self.read_index().suspicions
+    }
+
     /// Looks chunks up in the index. It may be asked twice: what lies behind the index is a cache,
     /// and if that turns out to be damaged, it is built anew.
     pub fn lookup<T>(
@@ -371,7 +385,8 @@ impl Shared {
         }
         let followed = self.follow_state(&view.state, rebuild)?;
         if followed {
-            write(&self.index).in_step_with = view.next;
+            let mut index = write(&self.index);
+            (index.in_step_with, index.suspicions) = (view.next, view.state.suspicions);
         }
         Ok(followed)
     }

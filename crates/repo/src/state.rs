@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub ever_condemned: HashSet<PackId>,
     /// How many condemnations this process saw.
     pub condemnations: u64,
+    /// How often packs were found damaged, as far as this process saw.
+    pub suspicions: u64,
 }
 
 impl State {
@@ -50,6 +52,7 @@ impl State {
             unreadable: checkpoint.unreadable.into_iter().collect(),
             ever_condemned,
             condemnations: 0,
+            suspicions: 0,
         }
     }
 
@@ -110,7 +113,10 @@ impl State {
                 }
                 self.indexes.extend(added);
             }
-            Event::Suspect { packs } => self.suspect.extend(packs),
+            Event::Suspect { packs } => {
+                self.suspicions += 1;
+                self.suspect.extend(packs);
+            }
         }
     }
 

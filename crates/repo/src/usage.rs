@@ -23,7 +23,7 @@ use format::{ChunkId, IndexId, PackId};
 use model::point::PointId;
 
 use crate::error::RepoError;
-use crate::index::{ChunkIndex, IdMap, Located, Standing};
+use crate::index::{ChunkIndex, IdMap, Located, LocatedSegment, Standing};
 use crate::map::MapReader;
 use crate::progress::{Flow, Progress, Transfer};
 use crate::read::lost;
@@ -131,26 +131,31 @@ impl Usage {
         if places.is_empty() {
             return Err(lost(kind, id));
         }
-        let known = |place: &&Located| index.known(&place.segment.pack);
-        let counted_on = |place: &&Located| {
-            known(place).is_some_and(|pack| {
+        let sound = |place: &Located| {
+            index.known(&place.segment.pack).is_some_and(|pack| {
                 pack.standing == Standing::Live && self.listed.get(&pack.id) == Some(&pack.size)
             })
         };
-        let sound = places.iter().filter(counted_on).map(|place| place.segment);
-        if let Some(chosen) = sound.min_by_key(|segment| (segment.pack, segment.number)) {
-            self.claim(chosen.pack, chosen.number, owner);
-            return Ok(());
-        }
-        // Nobody knows which of them can still be read. Condemned ones only if there is no other.
-        let kept = |place: &&Located| {
-            known(place).is_some_and(|pack| pack.standing != Standing::Condemned)
-        };
-        let any = places.iter().any(|place| kept(&place));
-        for place in places.iter().filter(|place| !any || kept(place)) {
-            self.claim(place.segment.pack, place.segment.number, owner);
-        }
+        let holders = places.iter().map(|place| {
+            let LocatedSegment { pack, number, .. } = place.segment;
+            ((pack, number), sound(place))
+        });
+        let counted = counted_on(holders);
+        counted.into_iter().for_each(|(pack, number)| self.claim(pack, number, owner));
         Ok(())
+    }
+}
+
+/// Of what holds a chunk, with whether it is sound, what counts as needed: one if any is sound, the
+/// lowest, so that everybody chooses the same; else all, because nobody knows which of them can
+/// still be read. A condemned one may be the only good one then.
+pub(crate) fn counted_on<T: Copy + Ord>(
+    holders: impl Iterator<Item = (T, bool)> + Clone,
+) -> Vec<T> {
+    let sound = holders.clone().filter(|(_, is_sound)| *is_sound).min();
+    match sound {
+        Some((chosen, _)) => vec![chosen],
+        None => holders.map(|(holder, _)| holder).collect(),
     }
 }
 

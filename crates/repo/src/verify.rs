@@ -22,6 +22,7 @@ use format::log::Event;
 use format::{FormatError, Kind, PackId};
 use model::point::PointId;
 
+use crate::decide;
 use crate::error::RepoError;
 use crate::objects::StoreError;
 use crate::progress::Progress;
@@ -171,7 +172,7 @@ impl Shared {
         let damaged: BTreeSet<_> = findings.packs.iter().copied().chain(segments).collect();
         let mut known = false;
         let appended = self.append(&mut |state: &State| {
-            let packs: Vec<_> = damaged.difference(&state.suspect).copied().collect();
+            let packs = decide::suspect(state, &damaged);
             known = packs.is_empty();
             if known { Err(RepoError::Cancelled) } else { Ok(Event::Suspect { packs }) }
         });

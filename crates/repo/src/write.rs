@@ -43,7 +43,7 @@ use window::Planner;
 
 mod rescue;
 
-/// How often chunks are stored again because packs were condemned meanwhile.
+/// How often chunks are stored again because packs were condemned or found damaged meanwhile.
 const RESCUES: u32 = 3;
 
 /// A point to be written.
@@ -93,6 +93,8 @@ pub struct PointWriter {
     disks: Vec<Disk>,
     /// Condemnations seen when the session opened.
     condemnations: u64,
+    /// How often packs had been found damaged, as far as the index that chunks are looked up in.
+    suspicions: u64,
     /// Whether `stow.relied` names every pack of the point, so that the parent does not matter.
     stands_alone: bool,
     over: bool,
@@ -101,8 +103,8 @@ pub struct PointWriter {
 /// What came of a try to commit.
 enum Tried {
     Committed,
-    /// Packs that the point needs were condemned: nothing was written.
-    NeedsCondemned,
+    /// Packs that the point needs were condemned or found damaged: nothing was written.
+    Outdated,
     /// The entry was sent; whether it is in the log, or will be, is not known.
     NoAnswer(RepoError),
 }
@@ -124,6 +126,7 @@ impl Repository {
             None => None,
         };
         let session = SessionId(shared.random());
+        let suspicions = shared.suspicions();
         let mut condemnations = 0;
         let opened = shared.append(&mut |state: &State| {
             decide::open_point(state, new.id, new.parent)?;
@@ -144,6 +147,7 @@ impl Repository {
             parent,
             disks: Vec::new(),
             condemnations,
+            suspicions,
             stands_alone: false,
             over: false,
         })
@@ -291,7 +295,7 @@ impl PointWriter {
                     self.over = true;
                     return Ok(PointStats::from(point.counts));
                 }
-                Ok(Tried::NeedsCondemned) => {}
+                Ok(Tried::Outdated) => {}
                 Ok(Tried::NoAnswer(error)) => return self.settle(&point, error),
                 Err(error) => return Err(error),
             }
@@ -343,9 +347,10 @@ impl PointWriter {
             packs: &self.stow.relied,
             parent: self.new.parent,
             condemnations: self.condemnations,
+            suspicions: self.suspicions,
             stands_alone: self.stands_alone,
         };
-        let (mut condemned, mut sent) = (false, false);
+        let (mut outdated, mut sent) = (false, false);
         let appended = self.shared.append(&mut |state: &State| match decide::commit(
             state,
             self.session,
@@ -353,7 +358,7 @@ impl PointWriter {
             &reliance,
         )? {
             Commit::Rescue => {
-                condemned = true;
+                outdated = true;
                 Err(RepoError::Cancelled)
             }
             Commit::Write => {
@@ -363,7 +368,7 @@ impl PointWriter {
             }
         });
         match appended {
-            _ if condemned => Ok(Tried::NeedsCondemned),
+            _ if outdated => Ok(Tried::Outdated),
             // Whatever failed then, the store may have taken the entry, or take it later.
             Err(error) if sent => Ok(Tried::NoAnswer(error)),
             appended => appended.map(|()| Tried::Committed),

@@ -187,6 +187,61 @@ fn an_incremental_does_not_take_known_damage_over() {
     assert_restores(&other, 1, &disk(1));
 }
 
+fn is_data_pack(store: &Memory, name: &str) -> bool {
+    store.get(name).expect("it is listed")[8] == format::Kind::DataPack.code()
+}
+
+/// Flips a bit in the middle of each data pack, and says so in the log; what the packs were.
+fn damage_and_record(store: &Memory, other: &Repository) -> Vec<(String, Vec<u8>)> {
+    let packs = names(store, object_names::PACKS).into_iter();
+    let data: Vec<_> = packs
+        .filter(|name| is_data_pack(store, name))
+        .map(|name| (name.clone(), store.get(&name).expect("it is listed")))
+        .collect();
+    for (name, bytes) in &data {
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 2] ^= 1;
+        store.damage(name, &damaged);
+    }
+    let options = VerifyOptions { read_data: Some(100), record: true };
+    other.verify(&options, &NoProgress).expect("a verification");
+    data
+}
+
+#[test]
+fn what_is_found_damaged_before_the_commit_is_no_part_of_a_new_point() {
+    type Backup = fn(&Repository, &mut TestDisk) -> Result<repo::PointStats, RepoError>;
+    let backups: [Backup; 2] =
+        [|repo, disk| changes(repo, 2, 1, disk, &[]), |repo, disk| full(repo, 2, disk)];
+    for (backup, can_be_read) in backups.into_iter().flat_map(|b| [(b, false), (b, true)]) {
+        let two = two();
+        let (store, other) = (Arc::clone(&two.store), two.other.clone());
+        let old = names(store.as_ref(), object_names::PACKS);
+        let old: Vec<_> = old.into_iter().filter(|name| is_data_pack(&store, name)).collect();
+        two.before(Operation::Put, object_names::MANIFESTS, move || {
+            let packs = damage_and_record(&store, &other);
+            if can_be_read {
+                packs.iter().for_each(|(name, bytes)| store.damage(name, bytes));
+            }
+        });
+        let made = backup(&two.repo, &mut disk(1));
+        two.assert_happened();
+        assert_eq!(made.is_ok(), can_be_read, "{made:?}");
+        if !can_be_read {
+            assert!(matches!(made, Err(RepoError::Damaged { .. })), "{made:?}");
+            assert_eq!(two.repo.points().expect("points").len(), 1);
+            backup(&two.repo, &mut disk(1)).expect("what is damaged is read again");
+        }
+        // Nothing of it is in the pack that the damage was found in.
+        for name in &old {
+            let mut bytes = two.store.get(name).expect("it is there");
+            bytes.fill(0);
+            two.store.damage(name, &bytes);
+        }
+        assert_restores(&two.repo, 2, &disk(1));
+    }
+}
+
 #[test]
 fn a_repository_that_lost_its_configuration_is_not_made_anew() {
     let two = two();

@@ -6,6 +6,7 @@ use format::index::IndexedPack;
 use format::log::Event;
 use format::{IndexId, PackId, SessionId, index as encoding, names};
 
+use super::plan::Facts;
 use crate::decide;
 use crate::error::RepoError;
 use crate::repository::Shared;
@@ -58,11 +59,12 @@ impl<'a> IndexWriter<'a> {
 
 impl Shared {
     /// Takes `packs` out of the indexes and merges `small` ones, and says so in the log; the
-    /// indexes that went, or none if another collector was quicker.
+    /// indexes that went, or none if another collector was quicker or the facts are outdated.
     pub(super) fn retire(
         &self,
         packs: &[PackId],
         small: &[IndexId],
+        facts: &Facts,
     ) -> Result<Option<Vec<IndexId>>, RepoError> {
         let session = self.open_session()?;
         let before = self.state(|state| state.indexes.clone());
@@ -71,7 +73,9 @@ impl Shared {
         let retired = self.rewrite_indexes(session, packs, small).and_then(|(removed, added)| {
             went.clone_from(&removed);
             self.append(&mut |state: &State| {
-                if !decide::retire(state, session, &removed)? {
+                // Where no pack goes, nothing is counted on.
+                let walked = if packs.is_empty() { state } else { &facts.state };
+                if !decide::retire(state, session, &removed, walked)? {
                     outdated = true;
                     return Err(RepoError::Cancelled);
                 }

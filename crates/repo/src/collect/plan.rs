@@ -78,6 +78,34 @@ pub(crate) struct Plan {
     pub report: CollectReport,
 }
 
+/// Packs that are to be condemned, because no point needs them or what points need of them was
+/// copied.
+pub(crate) struct Going {
+    /// Each with the number of its segments that were needed then.
+    packs: Vec<(PackId, usize)>,
+    /// The copies.
+    fresh: Vec<PackId>,
+}
+
+impl Going {
+    pub fn new(packs: impl Iterator<Item = PackId>, fresh: Vec<PackId>, usage: &Usage) -> Self {
+        let packs = packs.map(|pack| (pack, usage.needed_segments(&pack))).collect();
+        Self { packs, fresh }
+    }
+
+    /// Those of which points that came since need no more.
+    pub fn free(&self, usage: &Usage) -> Vec<PackId> {
+        let same = |(pack, count): &&(PackId, usize)| usage.needed_segments(pack) == *count;
+        self.packs.iter().filter(same).map(|(pack, _)| *pack).collect()
+    }
+
+    /// The packs that points need, or will need instead, when those that are `free` go.
+    pub fn relied(&self, free: &[PackId], usage: &Usage) -> Vec<PackId> {
+        let going: HashSet<_> = free.iter().collect();
+        usage.packs().filter(|pack| !going.contains(pack)).chain(&self.fresh).copied().collect()
+    }
+}
+
 /// The cost rule: whether a pack with these figures is worth repacking.
 pub(crate) fn worth_repacking(repacking: Repacking, figures: Figures) -> bool {
     let dead = figures.dead();
@@ -95,11 +123,13 @@ pub(crate) fn plan(facts: &Facts, task: Task) -> Plan {
     let report = &mut plan.report;
     report.open_sessions = state.sessions.iter().map(|open| open.id).collect();
     let grace = SignedDuration::try_from(task.grace).unwrap_or(SignedDuration::MAX);
+    // It may be needed still, where all others that hold the same were found damaged since.
+    let over = |pack: &PackId, since: Timestamp| {
+        facts.now.duration_since(since) >= grace && !usage.needs(pack)
+    };
     for (pack, size) in &*listing.packs {
         let tally = if let Some(since) = state.condemned.get(pack) {
-            // A point needing a condemned pack would be an error; then rather keep it.
-            let over = facts.now.duration_since(*since) >= grace && !usage.needs(pack);
-            if over {
+            if over(pack, *since) {
                 plan.delete.push(*pack);
                 report.freed_bytes += size;
                 (&mut report.deleted_packs, &mut report.deleted_bytes)
@@ -117,9 +147,9 @@ pub(crate) fn plan(facts: &Facts, task: Task) -> Plan {
         *tally.0 += 1;
         *tally.1 += size;
     }
-    // Condemned, and gone already: an earlier run was interrupted.
-    let gone = state.condemned.keys().filter(|pack| !listing.packs.contains_key(pack));
-    plan.delete.extend(gone);
+    // Condemned, and gone already: an earlier run was interrupted. Or it came after the list.
+    let unlisted = state.condemned.iter().filter(|(pack, _)| !listing.packs.contains_key(pack));
+    plan.delete.extend(unlisted.filter(|(pack, since)| over(pack, **since)).map(|(pack, _)| *pack));
     plan.choose_repacks(facts, task.repack);
     // Where more is done in the same run, indexes would be written twice.
     let goes_on = task.at_once() && !(plan.condemn.is_empty() && plan.repack.is_empty());

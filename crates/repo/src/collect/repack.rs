@@ -18,7 +18,7 @@ use format::seal::ChunkKind;
 use format::{FormatError, IndexId, PackId, SessionId, names};
 
 use super::indexes::IndexWriter;
-use crate::decide::refuse_unreadable;
+use crate::decide;
 use crate::error::RepoError;
 use crate::repository::Shared;
 use crate::sound::holds;
@@ -156,11 +156,7 @@ impl Shared {
             return Ok(());
         }
         self.append(&mut |state: &State| {
-            refuse_unreadable(state)?;
-            // Once fenced, what it put may be gone.
-            if !state.is_open(session) {
-                return Err(RepoError::SessionOver { session });
-            }
+            decide::retire(state, session, &[], state)?;
             let (packs, removed) = (Vec::new(), Vec::new());
             Ok(Event::Retire { packs, removed, added: added.to_vec() })
         })

@@ -2,9 +2,10 @@
 //!
 //! Two writers (one of a full point, one of an incremental of the point that was there), two
 //! collectors, an operator who fences and forgets, three chunks, crashes, and log entries whose
-//! puts are not answered and land later or never. What an actor decides is decided by the code
-//! itself: [`super`], `State::apply` and `collect::plan`. What this file adds is who knows what
-//! when, and which objects there are.
+//! puts are not answered and land later or never. Collectors repack and merge indexes; packs rot,
+//! and somebody says so in the log, repairs them, and says that. What an actor decides is decided
+//! by the code itself: [`super`], `State::apply`, `usage::counted_on` and `collect::plan`. What
+//! this file adds is who knows what when, and which objects there are.
 //!
 //! What is one step here and many in the code:
 //! - Reading on, deciding and creating the next entry. A create-only put that loses its number has
@@ -12,32 +13,46 @@
 //! - A put or delete that lands late, except of log entries. Its name is used once, so it is the
 //!   same as an actor that pauses before the step, which every order includes.
 //! - Marking. It only reads, and what it reads is compared with the log again before condemning.
+//! - Opening a session to repack, copying, and putting the new pack and its index: nobody can tell
+//!   a part of it from nothing.
 //!
-//! Not in it: repacking, merging of indexes, suspect packs, and entries that cannot be read.
-//! `tests/collect.rs` lets others work in the middle of a collection that repacks.
+//! Not in it: entries and indexes that cannot be read.
 //!
 //! A grace is over or not, whatever happened since: that nothing is lost must not depend on any
 //! time. A process knows of condemnations what a checkpoint just before it would tell it.
 
 mod collector;
+mod copier;
+mod damage;
 mod facts;
+mod walk;
 mod writer;
 
 use format::log::Event;
 use stateright::{Model, Property};
 
 use collector::Collector;
+use damage::Faults;
 use facts::{Facts, Set, bits, has, index_id};
 use writer::{Phase, Writer};
 
 /// Chunks that each point needs: the one that was there, the full one, the incremental one.
 const NEEDS: [Set; 3] = [0b011, 0b101, 0b110];
-/// Packs that are there at first, in index 0: of the one chunk and the other.
+/// Packs that are there at first, in index 0.
 const FIRST: u8 = 2;
 /// Packs, and with them indexes, that a writer may make: the first ones, and one for each rescue.
 const TRIES: u8 = 3;
 /// The pack and the index that are there at first, and those of writers.
 const OWN: u8 = FIRST + 2 * TRIES;
+/// The first session of a collector that retires, and the first of one that copies: each puts an
+/// index, and the latter a pack. Writers have sessions 1 and 2.
+const RETIRING: u8 = 3;
+const COPYING: u8 = 8;
+/// The chunks of the first packs: one each, or both in one, which is repacked when one is dead.
+const SPLIT: [Set; FIRST as usize] = [0b01, 0b10];
+const MIXED: [Set; FIRST as usize] = [0b11, 0];
+/// Packs that there may be, with one for each copying.
+const PACKS: usize = OWN as usize + 3;
 
 /// A rule that is broken on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +83,28 @@ enum Defect {
     RetireFenced,
     /// A collector retires though another has replaced the same indexes.
     RetireOutdated,
+    /// A collector deletes the indexes that it merges before the log names the new one.
+    MergeEarly,
+    /// A collector condemns what it has copied before the log names the copies.
+    CondemnUnnamed,
+    /// A collector names its copies though it is fenced.
+    NameFenced,
+    /// A collector condemns what it has copied though its copies may be gone.
+    CondemnUncopied,
+    /// A collector condemns what it has copied though points came that need more of it.
+    CondemnRelied,
+    /// A writer counts on packs that are known to be damaged.
+    RelySuspect,
+    /// An incremental takes over what is known to be damaged.
+    SkipHeal,
+    /// A commit does not ask what was found damaged since chunks were looked up.
+    CommitDoubted,
+    /// A collector condemns though what it counts on was found damaged since.
+    CondemnDoubted,
+    /// A collector deletes though what it counts on was found damaged since.
+    RetireDoubted,
+    /// A repair says that a pack is whole though it is condemned.
+    ClearCondemned,
 }
 
 /// How much may happen.
@@ -84,6 +121,14 @@ struct Protocol {
     fences: u8,
     /// Log entries that are not answered.
     lates: u8,
+    /// The chunks of the first packs.
+    first: [Set; FIRST as usize],
+    /// Whether collectors repack, and whether they merge indexes.
+    repacks: bool,
+    merges: bool,
+    /// Packs that rot, and whether they are repaired.
+    rots: u8,
+    mends: bool,
 }
 
 /// The world: the store, its log, everybody at work, and what may still happen.
@@ -92,10 +137,12 @@ struct World {
     facts: Facts,
     /// Packs that exist, and the chunks of each, existing or not.
     packs: Set,
-    chunks: [Set; OWN as usize],
-    /// Indexes that exist. Those from `OWN` on are collectors': whose, and which packs they name.
+    chunks: [Set; PACKS],
+    /// Packs that cannot be read.
+    rotten: Set,
+    /// Indexes that exist, and which packs those name that collectors wrote, from `OWN` on.
     indexes: Set,
-    rewritten: Vec<(u8, Set)>,
+    rewritten: [Set; 16 - OWN as usize],
     manifests: Set,
     /// Points that existed and were forgotten.
     forgotten: Set,
@@ -103,11 +150,14 @@ struct World {
     collectors: [Collector; 2],
     /// Log entries under way to the number that is next. At most one of them lands.
     flights: Vec<Flight>,
-    next_session: u8,
+    next_retiring: u8,
+    next_copying: u8,
+    faults: Faults,
     runs: u8,
     crashes: u8,
     fences: u8,
     lates: u8,
+    rots: u8,
 }
 
 /// A log entry that may land.
@@ -134,13 +184,28 @@ enum Action {
     Land(usize),
     Fence(u8),
     Forget(u8),
+    /// The pack cannot be read any more; somebody says so; somebody repairs it, and says that.
+    Rot(u8),
+    Record(u8),
+    Mend(u8),
+    Clear(u8),
 }
 
 impl World {
     /// Appends an entry: whatever is under way to the same number has lost.
     fn append(&mut self, event: Event) {
+        let telling =
+            matches!(event, Event::Commit { .. } | Event::Condemn { .. } | Event::Retire { .. });
+        let before = telling.then(|| self.clone());
         self.facts.apply(event);
         self.flights.clear();
+        if let Some(before) = before {
+            self.look_for_faults(&before);
+        }
+    }
+
+    fn append_flight(&mut self, flight: &Flight) {
+        self.append(self.event(flight));
     }
 
     fn event(&self, flight: &Flight) -> Event {
@@ -150,28 +215,18 @@ impl World {
             Flight::Condemn(packs) => facts::condemn_event(*packs),
             Flight::Retire { packs, removed, added } => Event::Retire {
                 packs: facts::packs_of(*packs),
-                removed: bits(*removed)
-                    .map(|index| index_id(self.index_owner(index), index))
-                    .collect(),
-                added: bits(*added).map(|index| index_id(self.index_owner(index), index)).collect(),
+                removed: bits(*removed).map(index_id).collect(),
+                added: bits(*added).map(index_id).collect(),
             },
-        }
-    }
-
-    /// Who wrote an index.
-    fn index_owner(&self, index: u8) -> u8 {
-        match index.checked_sub(OWN) {
-            None => facts::pack_owner(index),
-            Some(number) => self.rewritten[usize::from(number)].0,
         }
     }
 
     /// The packs that an index names.
     fn named(&self, index: u8) -> Set {
         match (index, index.checked_sub(OWN)) {
-            (0, _) => (1 << FIRST) - 1,
+            (0, _) => facts::set((0..FIRST).filter(|pack| self.chunks[usize::from(*pack)] != 0)),
             (_, None) => 1 << index,
-            (_, Some(number)) => self.rewritten[usize::from(number)].1,
+            (_, Some(number)) => self.rewritten[usize::from(number)],
         }
     }
 
@@ -207,20 +262,24 @@ impl Model for Protocol {
         let collector = Collector::default();
         vec![World {
             facts: Facts::first(),
-            packs: 0b11,
-            chunks: std::array::from_fn(|pack| if pack < FIRST.into() { 1 << pack } else { 0 }),
+            packs: facts::set((0..FIRST).filter(|pack| self.first[usize::from(*pack)] != 0)),
+            chunks: std::array::from_fn(|pack| self.first.get(pack).copied().unwrap_or_default()),
+            rotten: 0,
             indexes: 1,
-            rewritten: Vec::new(),
+            rewritten: [0; 16 - OWN as usize],
             manifests: 1,
             forgotten: 0,
             writers: [Writer::default(), Writer::default()],
             collectors: [collector.clone(), collector],
             flights: Vec::new(),
-            next_session: 3,
+            next_retiring: RETIRING,
+            next_copying: COPYING,
+            faults: Faults::default(),
             runs: self.runs,
             crashes: self.crashes,
             fences: self.fences,
             lates: self.lates,
+            rots: self.rots,
         }]
     }
 
@@ -260,6 +319,7 @@ impl Model for Protocol {
             }
         }
         actions.extend(bits(world.facts.points).map(Action::Forget));
+        world.harms(self.mends, actions);
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
@@ -271,8 +331,8 @@ impl Model for Protocol {
                 next.writers[number] = Writer::ended(Phase::Dead);
                 next.crashes -= 1;
             }
-            Action::Collector(number) => next.collector_step(number, false, self.defect),
-            Action::CollectorWaits(number) => next.collector_step(number, true, self.defect),
+            Action::Collector(number) => next.collector_step(number, false, self),
+            Action::CollectorWaits(number) => next.collector_step(number, true, self),
             Action::CollectorUnanswered(number) => {
                 next.collector_unanswered(number, self.defect)?
             }
@@ -280,7 +340,7 @@ impl Model for Protocol {
                 next.collectors[number].give_up();
                 next.crashes -= 1;
             }
-            Action::Land(number) => next.append(world.event(&world.flights[number])),
+            Action::Land(number) => next.append_flight(&world.flights[number]),
             Action::Fence(session) => {
                 next.fences -= u8::from(!world.is_dead(session));
                 next.append(Event::Fence { session: facts::session_id(session) });
@@ -289,6 +349,7 @@ impl Model for Protocol {
                 next.forgotten |= 1 << point;
                 next.append(Event::Forget { point: facts::point_id(point) });
             }
+            harm => next.harm(harm, self.defect)?,
         }
         let next = next.normal();
         (next != *world).then_some(next)
@@ -298,6 +359,12 @@ impl Model for Protocol {
         let mut properties = vec![
             Property::always("nothing is lost", |_, world: &World| {
                 bits(world.facts.points).all(|point| world.is_whole(point))
+            }),
+            Property::always("the last good copy stays", |_, world: &World| {
+                !world.faults.last_copy
+            }),
+            Property::always("no point is known to be damaged at once", |_, world: &World| {
+                !world.faults.damaged_point
             }),
             Property::always("no index names what is gone", |_, world: &World| {
                 world.visible() & !world.facts.condemned & !world.packs == 0
@@ -321,20 +388,22 @@ impl Model for Protocol {
 
 impl Protocol {
     fn happenings(&self) -> Vec<Property<Self>> {
-        let mut all = vec![
-            Property::sometimes("a point outlives the packs it relied on", |_, world: &World| {
-                let rescued = |n: usize| {
-                    world.writers[n].was_rescued() && has(world.facts.points, n as u8 + 1)
-                };
-                (rescued(0) && !has(world.packs, 0)) || (rescued(1) && !has(world.packs, 1))
-            }),
-            Property::sometimes("one of an index's packs is deleted", |_, world: &World| {
-                world.packs & 0b11 == 0b01
-            }),
-            Property::sometimes("a collector's index is in use", |_, world: &World| {
-                world.facts.indexes >> OWN != 0
-            }),
-        ];
+        let mut all = Vec::new();
+        if self.first == SPLIT {
+            all.push(Property::sometimes(
+                "a point outlives the packs it relied on",
+                |_, world: &World| {
+                    let rescued = |n: usize| {
+                        world.writers[n].was_rescued() && has(world.facts.points, n as u8 + 1)
+                    };
+                    (rescued(0) && !has(world.packs, 0)) || (rescued(1) && !has(world.packs, 1))
+                },
+            ));
+            all.push(Property::sometimes("an index's pack is deleted", |_, world: &World| {
+                world.packs & 0b11 == 0b01 && world.facts.indexes >> OWN != 0
+            }));
+        }
+        self.more_happenings(&mut all);
         if self.writers == 2 {
             all.push(Property::sometimes("both points are committed", |_, world: &World| {
                 world.facts.points & 0b110 == 0b110
@@ -365,6 +434,42 @@ impl Protocol {
             }));
         }
         all
+    }
+
+    /// Of repacking, merging, and damage.
+    fn more_happenings(&self, all: &mut Vec<Property<Self>>) {
+        if self.repacks {
+            all.push(Property::sometimes("a copy outlives the original", |_, world: &World| {
+                let copies = world.visible() & world.packs & !world.facts.condemned;
+                !has(world.packs, 0) && copies >> OWN != 0 && world.facts.points != 0
+            }));
+            all.push(Property::sometimes("a copy is condemned", |_, world: &World| {
+                world.facts.ever >> OWN != 0
+            }));
+        }
+        if self.merges {
+            all.push(Property::sometimes("merged indexes are deleted", |_, world: &World| {
+                let merged = |index| world.named(index).count_ones() > 1;
+                !has(world.indexes, 0) && bits(world.facts.indexes >> OWN << OWN).any(merged)
+            }));
+        }
+        if self.rots > 0 && self.writers == 2 {
+            all.push(Property::sometimes("what is damaged is read again", |_, world: &World| {
+                let own = bits(facts::packs_of_writer(1));
+                let again = own.fold(0, |all, pack| all | world.chunks[usize::from(pack)]);
+                has(again, 1) && has(world.facts.points, 2) && world.facts.suspect != 0
+            }));
+        }
+        if self.mends {
+            all.push(Property::sometimes("a commit waits for a rescue", |_, world: &World| {
+                world.facts.ever == 0 && world.writers[0].was_rescued()
+            }));
+        }
+        if self.mends {
+            all.push(Property::sometimes("what is repaired counts again", |_, world: &World| {
+                world.facts.suspicions > 0 && world.facts.suspect | world.rotten == 0
+            }));
+        }
     }
 }
 

@@ -19,8 +19,7 @@ fn after(before: &State, event: Event) -> State {
 /// The decision in `now` of a collector that walked in `walked` and counts on packs 1 and 2.
 fn decided(walked: &State, now: &State) -> Condemn {
     let relied = [pack(1), pack(2)];
-    let knows = |_: &PointId| false;
-    condemn(now, &Walk { state: walked, knows: &knows, relied: &relied }).expect("all is readable")
+    condemn(now, &Relied { state: walked, packs: &relied }, &|_| false).expect("all is readable")
 }
 
 #[test]

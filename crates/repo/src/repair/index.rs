@@ -12,6 +12,7 @@ use format::log::Event;
 use format::{IndexId, Kind, PackId, SessionId, index as encoding, names};
 
 use super::Mender;
+use crate::decide;
 use crate::error::RepoError;
 use crate::repository::Repository;
 use crate::state::State;
@@ -82,13 +83,11 @@ impl Mender {
         let swapped = shared.store.put(&names::index(&new), &bytes).map_err(RepoError::from);
         let swapped = swapped.and_then(|()| {
             shared.append(&mut |state: &State| {
-                // Once fenced, what it put may be gone.
-                outdated = !state.indexes.contains(&old) || !state.is_open(session);
-                if outdated || !state.unreadable.is_empty() {
-                    outdated = true;
+                let (removed, added) = (vec![old], vec![new]);
+                outdated = !matches!(decide::retire(state, session, &removed, state), Ok(true));
+                if outdated {
                     return Err(RepoError::Cancelled);
                 }
-                let (removed, added) = (vec![old], vec![new]);
                 Ok(Event::Retire { packs: Vec::new(), removed, added })
             })
         });

@@ -127,6 +127,13 @@ fn condemned_packs_that_are_gone_are_retired_too() {
 }
 
 #[test]
+fn what_was_put_and_condemned_after_the_list_has_its_grace_too() {
+    let pack = owned(1, 1);
+    assert_eq!(planned(&[], &[], &[(pack, 9)]).delete, []);
+    assert_eq!(planned(&[], &[pack], &[(pack, 0)]).delete, [], "it may be the last good copy");
+}
+
+#[test]
 fn what_nothing_refers_to_goes_unless_its_session_is_open() {
     let plan = planned(&[], &[], &[]);
     let expected = [names::manifest(&owned(1, 60)), names::index(&owned(1, 50))];

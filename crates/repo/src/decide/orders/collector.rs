@@ -1,33 +1,24 @@
 //! A collector: lists, reads the log, marks, plans, condemns, opens, rewrites indexes, retires,
-//! fences itself, deletes.
+//! fences itself, deletes; then it copies, as `copier.rs` says.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use format::names;
-use model::point::PointId;
 
-use super::facts::{self, NOW, Set, bits, has, index_id, manifest_id, number};
-use super::{Defect, Flight, NEEDS, OWN, World};
-use crate::collect::Repacking;
-use crate::collect::plan::{Facts, Listing, Task, plan};
-use crate::decide::{self, Condemn, Walk};
-use crate::usage::{ANYBODY, Usage};
+use super::facts::{self, Set, bits, has, index_id, index_of};
+use super::walk::{Listed, Walked};
+use super::{Defect, Flight, Protocol, World};
+use crate::decide::{self, Condemn, Relied};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Stage {
+pub enum Stage {
     #[default]
     Idle,
     /// What there is in the store.
-    Listed {
-        packs: Set,
-        indexes: Set,
-        manifests: Set,
-    },
+    Listed(Listed),
     /// The log before the list: only by a defect.
     ReadFirst(Box<facts::Facts>),
-    Condemning(Walked),
+    Condemning,
     Opening,
     Rewriting {
         session: u8,
@@ -45,36 +36,27 @@ enum Stage {
     },
     Deleting,
     Sweeping,
-}
-
-/// What it knows when it condemns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Walked {
-    points: Set,
-    /// The packs that they need.
-    needed: Set,
-    /// The packs that were listed.
-    listed: Set,
-    /// Packs that had been condemned.
-    ever: Set,
-    condemn: Set,
+    Copying,
+    Naming {
+        session: u8,
+    },
+    Replacing {
+        session: u8,
+    },
+    Closing {
+        session: u8,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Collector {
-    stage: Stage,
-    delete: Set,
+    pub stage: Stage,
+    pub walked: Walked,
+    pub delete: Set,
+    pub merge: Set,
+    pub repack: Set,
     /// Indexes and manifests that nothing refers to.
-    debris: (Set, Set),
-}
-
-/// What a plan is made of, beside the log.
-struct Listed {
-    packs: Set,
-    indexes: Set,
-    manifests: Set,
-    /// No grace is over.
-    waits: bool,
+    pub debris: (Set, Set),
 }
 
 impl Collector {
@@ -83,11 +65,17 @@ impl Collector {
     }
 
     pub const fn plans(&self) -> bool {
-        matches!(self.stage, Stage::Listed { .. } | Stage::ReadFirst(_))
+        matches!(self.stage, Stage::Listed(_) | Stage::ReadFirst(_))
     }
 
     pub const fn appends(&self) -> bool {
-        matches!(self.stage, Stage::Condemning(_) | Stage::Retiring { .. })
+        matches!(
+            self.stage,
+            Stage::Condemning
+                | Stage::Retiring { .. }
+                | Stage::Naming { .. }
+                | Stage::Replacing { .. }
+        )
     }
 
     /// It dies, fails, or is done.
@@ -100,16 +88,39 @@ impl Collector {
         match self.stage {
             Stage::Rewriting { session, .. }
             | Stage::Retiring { session, .. }
-            | Stage::Fencing { session, .. } => Some(session),
+            | Stage::Fencing { session, .. }
+            | Stage::Naming { session }
+            | Stage::Replacing { session }
+            | Stage::Closing { session } => Some(session),
             _ => None,
         }
     }
 
     /// The next stage after condemning, or where nothing is condemned.
-    fn condemned(&mut self) {
-        self.stage = if self.delete == 0 { Stage::Sweeping } else { Stage::Opening };
-        if self.delete == 0 && self.debris == (0, 0) {
+    pub fn condemned(&mut self) {
+        self.stage = match (self.delete | self.merge, self.debris) {
+            (0, (0, 0)) => return self.swept(),
+            (0, _) => Stage::Sweeping,
+            _ => Stage::Opening,
+        };
+        self.forget();
+    }
+
+    /// The next stage when everything is deleted.
+    fn swept(&mut self) {
+        self.stage = Stage::Copying;
+        self.debris = (0, 0);
+        if self.repack == 0 {
             self.give_up();
+        }
+    }
+
+    /// Forgets what points need where it is not looked at any more.
+    fn forget(&mut self) {
+        self.walked.going = 0;
+        if self.repack == 0 {
+            let suspicions = if self.delete == 0 { 0 } else { self.walked.suspicions };
+            self.walked = Walked { suspicions, ..Walked::default() };
         }
     }
 }
@@ -123,56 +134,41 @@ impl World {
         }
     }
 
-    pub fn collector_step(&mut self, at: usize, waits: bool, defect: Option<Defect>) {
+    pub fn collector_step(&mut self, at: usize, waits: bool, protocol: &Protocol) {
+        let defect = protocol.defect;
         match self.collectors[at].stage.clone() {
             Stage::Idle => {
-                let (packs, indexes, manifests) = (self.packs, self.indexes, self.manifests);
                 self.runs -= 1;
                 self.collectors[at].stage = if defect == Some(Defect::LogFirst) {
                     Stage::ReadFirst(Box::new(self.facts))
                 } else {
-                    Stage::Listed { packs, indexes, manifests }
+                    Stage::Listed(self.listed())
                 };
             }
-            Stage::Listed { packs, indexes, manifests } => {
-                let listed = Listed { packs, indexes, manifests, waits };
-                self.plan(at, &self.facts.clone(), &listed, defect);
+            Stage::Listed(listed) => {
+                self.plan(at, &self.facts.clone(), listed, waits, protocol);
             }
-            Stage::ReadFirst(facts) => {
-                let (packs, indexes, manifests) = (self.packs, self.indexes, self.manifests);
-                self.plan(at, &facts, &Listed { packs, indexes, manifests, waits }, defect);
-            }
-            Stage::Condemning(walked) => match self.may_condemn(&walked, defect) {
-                Condemn::Write => {
-                    let free = walked.condemn & !self.facts.condemned;
-                    if free != 0 {
-                        self.append(facts::condemn_event(free));
-                    }
+            Stage::ReadFirst(facts) => self.plan(at, &facts, self.listed(), waits, protocol),
+            Stage::Condemning => match self.may_condemn(at, defect) {
+                (Condemn::Write, free) => {
+                    self.append_condemn(free);
                     self.collectors[at].condemned();
                 }
-                Condemn::Late => self.catch_up(at, walked),
-                Condemn::Outdated => self.collectors[at].give_up(),
+                (Condemn::Late, _) => self.catch_up(at),
+                (Condemn::Outdated, _) => self.collectors[at].give_up(),
             },
             Stage::Opening => self.open_to_retire(at),
-            Stage::Rewriting { session, removed } => self.rewrite(at, session, removed),
+            Stage::Rewriting { session, removed } => self.rewrite(at, session, removed, defect),
             Stage::Retiring { session, removed, added } => {
-                let retired = self.may_retire(session, removed, defect);
+                let retired = self.may_retire(at, session, removed, defect);
                 if retired {
                     let packs = self.collectors[at].delete;
-                    self.append(self.event(&Flight::Retire { packs, removed, added }));
+                    self.append_flight(&Flight::Retire { packs, removed, added });
                     self.collectors[at].debris.0 |= removed;
                 }
                 self.collectors[at].stage = Stage::Fencing { session, retired };
             }
-            Stage::Fencing { session, retired } => {
-                if has(self.facts.sessions, session) {
-                    self.append(self.event(&Flight::Fence(session)));
-                }
-                self.collectors[at].stage = Stage::Deleting;
-                if !retired {
-                    self.collectors[at].give_up();
-                }
-            }
+            Stage::Fencing { session, retired } => self.fence_itself(at, session, retired),
             Stage::Deleting => {
                 let delete = &mut self.collectors[at].delete;
                 self.packs &= !(*delete & delete.wrapping_neg());
@@ -185,65 +181,87 @@ impl World {
                 let (indexes, manifests) = self.collectors[at].debris;
                 self.indexes &= !indexes;
                 self.manifests &= !manifests;
-                self.collectors[at].give_up();
+                self.collectors[at].swept();
             }
+            _ => self.copier_step(at, defect),
         }
     }
 
     /// The next log entry is sent, and no answer comes.
     pub fn collector_unanswered(&mut self, at: usize, defect: Option<Defect>) -> Option<()> {
-        match self.collectors[at].stage {
-            Stage::Condemning(walked) if self.may_condemn(&walked, defect) == Condemn::Write => {
-                let free = walked.condemn & !self.facts.condemned;
-                if free == 0 {
-                    return None;
-                }
-                self.flights.push(Flight::Condemn(free));
-                self.collectors[at].give_up();
-            }
+        let (flight, next) = match self.collectors[at].stage {
+            Stage::Condemning => (Flight::Condemn(self.condemns(at, defect)?), Stage::Idle),
             Stage::Retiring { session, removed, added }
-                if self.may_retire(session, removed, defect) =>
+                if self.may_retire(at, session, removed, defect) =>
             {
                 let packs = self.collectors[at].delete;
-                self.flights.push(Flight::Retire { packs, removed, added });
-                self.collectors[at].stage = Stage::Fencing { session, retired: false };
+                let next = Stage::Fencing { session, retired: false };
+                (Flight::Retire { packs, removed, added }, next)
+            }
+            Stage::Naming { session } if self.may_name(session, defect) => {
+                let added = 1 << index_of(session);
+                (Flight::Retire { packs: 0, removed: 0, added }, Stage::Closing { session })
+            }
+            Stage::Replacing { session } => {
+                (Flight::Condemn(self.condemns(at, defect)?), Stage::Closing { session })
             }
             _ => return None,
+        };
+        let keeps = matches!(next, Stage::Fencing { .. });
+        if !keeps {
+            self.collectors[at].give_up();
         }
+        self.collectors[at].stage = next;
+        self.flights.push(flight);
         self.lates -= 1;
         Some(())
     }
 
-    fn plan(&mut self, at: usize, facts: &facts::Facts, listed: &Listed, defect: Option<Defect>) {
-        let &Listed { packs, indexes, manifests, waits } = listed;
-        // What cannot be walked is a loss, and found as one.
-        let Some(needed) = self.walk(facts.points, facts, packs) else {
-            return self.collectors[at].give_up();
-        };
-        let grace = if waits { Duration::MAX } else { Duration::ZERO };
-        let index = |index| (index_id(self.index_owner(index), index), 1);
-        let listing = Listing {
-            packs: Arc::new(bits(packs).map(|pack| (facts::pack_id(pack), 1)).collect()),
-            indexes: bits(indexes).map(index).collect(),
-            manifests: bits(manifests).map(|point| (manifest_id(point), 1)).collect(),
-        };
-        let mut usage = Usage::new(Arc::clone(&listing.packs));
-        usage.points.extend(bits(facts.points).map(|point| (facts::point_id(point), 0)));
-        bits(needed).for_each(|pack| usage.claim(facts::pack_id(pack), 0, ANYBODY));
-        let mut state = facts.state();
-        if defect == Some(Defect::CollectOpen) {
-            state.sessions.clear();
+    fn listed(&self) -> Listed {
+        Listed { packs: self.packs, indexes: self.indexes, manifests: self.manifests }
+    }
+
+    /// What may be condemned now, if it may and there is any.
+    fn condemns(&self, at: usize, defect: Option<Defect>) -> Option<Set> {
+        match self.may_condemn(at, defect) {
+            (Condemn::Write, free) => Some(free & !self.facts.condemned).filter(|free| *free != 0),
+            _ => None,
         }
-        let all = Facts { listing, state, usage, figures: HashMap::new(), now: NOW };
-        let task = Task { grace, repack: Repacking::Never, merge: Repacking::Never };
-        let plan = plan(&all, task);
-        let condemn = facts::set(plan.condemn.iter().map(number));
+    }
+
+    pub fn append_condemn(&mut self, free: Set) {
+        let free = free & !self.facts.condemned;
+        if free != 0 {
+            self.append(facts::condemn_event(free));
+        }
+    }
+
+    fn plan(
+        &mut self,
+        at: usize,
+        facts: &facts::Facts,
+        listed: Listed,
+        waits: bool,
+        protocol: &Protocol,
+    ) {
+        let defect = protocol.defect;
+        let mut walked = Walked::new(facts, listed.packs);
+        // What cannot be walked is a loss, and found as one.
+        if self.walk(facts.points, facts, &mut walked).is_none() {
+            return self.collectors[at].give_up();
+        }
+        let plan = self.planned(facts, listed, &walked, waits, protocol);
+        let condemn = facts::set(plan.condemn.iter().map(facts::number));
         let debris = |prefix| {
             let ids = plan.debris.iter().filter_map(move |name| names::parse_owned(prefix, name));
-            facts::set(ids.map(|id| number(&id)))
+            facts::set(ids.map(|id| facts::number(&id)))
         };
+        walked.going = condemn;
         let collector = &mut self.collectors[at];
-        collector.delete = facts::set(plan.delete.iter().map(number));
+        collector.walked = walked;
+        collector.delete = facts::set(plan.delete.iter().map(facts::number));
+        collector.merge = facts::set(plan.merge.iter().map(facts::number));
+        collector.repack = facts::set(plan.repack.iter().map(|(pack, _)| facts::number(pack)));
         collector.debris = (debris(names::INDEXES), debris(names::MANIFESTS));
         if defect == Some(Defect::DeleteLive) {
             collector.delete |= condemn;
@@ -251,93 +269,109 @@ impl World {
         if condemn == 0 || defect == Some(Defect::DeleteLive) {
             return collector.condemned();
         }
-        let (points, ever) = (facts.points, facts.ever);
-        let walked = Walked { points, needed, listed: packs, ever, condemn };
-        collector.stage = Stage::Condemning(walked);
-    }
-
-    /// The packs that points need: of those that hold a chunk, the first live one that is listed;
-    /// if there is none, all, but condemned ones only if no other has it.
-    fn walk(&self, points: Set, facts: &facts::Facts, listed: Set) -> Option<Set> {
-        let mut needed = 0;
-        for point in bits(points) {
-            if !has(self.manifests, point) {
-                return None;
-            }
-            for chunk in bits(NEEDS[usize::from(point)]) {
-                let holders = self.holders(chunk);
-                let live = holders & !facts.condemned;
-                let sound = live & listed;
-                needed |= match (sound, live) {
-                    (0, 0) if holders == 0 => return None,
-                    (0, 0) => holders,
-                    (0, live) => live,
-                    (sound, _) => sound & sound.wrapping_neg(),
-                };
-            }
-        }
-        Some(needed)
+        collector.stage = Stage::Condemning;
     }
 
     /// Walks points that came since, and spares what they need.
-    fn catch_up(&mut self, at: usize, mut walked: Walked) {
+    pub fn catch_up(&mut self, at: usize) {
+        let mut walked = self.collectors[at].walked;
         let new = self.facts.points & !walked.points;
-        let Some(needed) = self.walk(new, &self.facts, walked.listed) else {
+        if self.walk(new, &self.facts, &mut walked).is_none() {
             return self.collectors[at].give_up();
-        };
-        walked.points |= new;
-        walked.needed |= needed;
-        walked.condemn &= !needed;
-        self.collectors[at].stage = Stage::Condemning(walked);
-        if walked.condemn == 0 {
-            self.collectors[at].condemned();
         }
+        self.collectors[at].walked = walked;
     }
 
-    fn may_condemn(&self, walked: &Walked, defect: Option<Defect>) -> Condemn {
-        let before = facts::Facts { ever: walked.ever, ..self.facts }.state();
-        let points: Vec<PointId> = bits(walked.points).map(facts::point_id).collect();
-        let walk = Walk {
-            state: &before,
-            knows: &|point| points.contains(point) || defect == Some(Defect::CondemnOutdated),
-            relied: &facts::packs_of(walked.needed & !walked.condemn),
-        };
-        decide::condemn(&self.facts.state(), &walk).unwrap_or(Condemn::Outdated)
+    /// Whether it may condemn, and which of the packs that were to go.
+    pub fn may_condemn(&self, at: usize, defect: Option<Defect>) -> (Condemn, Set) {
+        let walked = &self.collectors[at].walked;
+        let (usage, going) = (walked.usage(), walked.going());
+        let mut free = going.free(&usage);
+        if defect == Some(Defect::CondemnRelied) {
+            free = facts::packs_of(walked.going);
+        }
+        let set = facts::set(free.iter().map(facts::number));
+        if free.is_empty() {
+            return (Condemn::Write, 0);
+        }
+        let mut packs = going.relied(&free, &usage);
+        if defect == Some(Defect::CondemnUncopied) {
+            packs.retain(|pack| !has(walked.fresh, facts::number(pack)));
+        }
+        let mut before = walked.state(&self.facts);
+        let now = self.facts.state();
+        if defect == Some(Defect::CondemnDoubted) {
+            before.suspect.clone_from(&now.suspect);
+        }
+        let relied = Relied { state: &before, packs: &packs };
+        let knows =
+            |point: &_| usage.points.contains_key(point) || defect == Some(Defect::CondemnOutdated);
+        (decide::condemn(&now, &relied, &knows).unwrap_or(Condemn::Outdated), set)
     }
 
-    fn may_retire(&self, session: u8, removed: Set, defect: Option<Defect>) -> bool {
-        let removed: Vec<_> =
-            bits(removed).map(|index| index_id(self.index_owner(index), index)).collect();
-        match decide::retire(&self.facts.state(), facts::session_id(session), &removed) {
+    fn may_retire(&self, at: usize, session: u8, removed: Set, defect: Option<Defect>) -> bool {
+        let removed: Vec<_> = bits(removed).map(index_id).collect();
+        let Collector { walked, delete, .. } = &self.collectors[at];
+        let now = self.facts.state();
+        let relies = *delete != 0 && defect != Some(Defect::RetireDoubted);
+        let before = if relies { walked.state(&self.facts) } else { now.clone() };
+        match decide::retire(&now, facts::session_id(session), &removed, &before) {
             Ok(current) => current || defect == Some(Defect::RetireOutdated),
             Err(_) => defect == Some(Defect::RetireFenced),
         }
     }
 
-    /// Opens the session, and takes the indexes of that state that name what goes.
+    /// Opens the session, and takes the indexes of that state that name what goes or are merged.
     fn open_to_retire(&mut self, at: usize) {
-        let session = self.next_session;
-        self.next_session += 1;
+        let session = self.next_retiring;
+        self.next_retiring += 1;
         let id = facts::session_id(session);
         self.append(format::log::Event::Open { session: id, actor: String::new() });
-        let delete = self.collectors[at].delete;
-        let names_them = |index: &u8| self.named(*index) & delete != 0;
-        let removed = facts::set(bits(self.facts.indexes & self.indexes).filter(names_them));
+        let Collector { delete, merge, .. } = self.collectors[at];
+        let goes = |index: &u8| has(merge, *index) || self.named(*index) & delete != 0;
+        let removed = facts::set(bits(self.facts.indexes & self.indexes).filter(goes));
         self.collectors[at].stage = Stage::Rewriting { session, removed };
     }
 
-    /// Puts new indexes without what goes.
-    fn rewrite(&mut self, at: usize, session: u8, removed: Set) {
-        let mut added = 0;
-        for index in bits(removed) {
-            let rest = self.named(index) & !self.collectors[at].delete;
-            if rest != 0 {
-                let new = OWN + self.rewritten.len() as u8;
-                self.rewritten.push((session, rest));
-                self.indexes |= 1 << new;
-                added |= 1 << new;
-            }
+    /// Puts one index in their place, without what goes.
+    fn rewrite(&mut self, at: usize, session: u8, removed: Set, defect: Option<Defect>) {
+        let named = bits(removed).fold(0, |all, index| all | self.named(index));
+        let rest = named & !self.collectors[at].delete;
+        let added = if rest == 0 { 0 } else { self.put_index(session, rest) };
+        if defect == Some(Defect::MergeEarly) {
+            self.indexes &= !removed;
         }
         self.collectors[at].stage = Stage::Retiring { session, removed, added };
+    }
+
+    /// Puts an index; as a set.
+    pub fn put_index(&mut self, session: u8, packs: Set) -> Set {
+        let index = index_of(session);
+        self.rewritten[usize::from(index - super::OWN)] = packs;
+        self.indexes |= 1 << index;
+        1 << index
+    }
+
+    fn fence_itself(&mut self, at: usize, session: u8, retired: bool) {
+        if has(self.facts.sessions, session) {
+            self.append_flight(&Flight::Fence(session));
+        }
+        let collector = &mut self.collectors[at];
+        // Only what was removed is swept then: what was to be merged is merged.
+        collector.merge = 0;
+        match (retired, collector.delete) {
+            (false, _) => collector.give_up(),
+            (true, 0) => collector.condemned(),
+            (true, _) => collector.stage = Stage::Deleting,
+        }
+    }
+}
+
+/// What a collection is told that it finds in the store.
+pub fn listing(listed: Listed) -> crate::collect::plan::Listing {
+    crate::collect::plan::Listing {
+        packs: Arc::new(bits(listed.packs).map(|pack| (facts::pack_id(pack), 1)).collect()),
+        indexes: bits(listed.indexes).map(|index| (index_id(index), 1)).collect(),
+        manifests: bits(listed.manifests).map(|point| (facts::manifest_id(point), 1)).collect(),
     }
 }

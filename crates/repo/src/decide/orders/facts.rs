@@ -6,7 +6,7 @@ use format::{IndexId, ManifestId, OwnedId, PackId, SessionId};
 use jiff::Timestamp;
 use model::point::PointId;
 
-use super::{FIRST, NEEDS, OWN, TRIES};
+use super::{COPYING, FIRST, NEEDS, OWN, RETIRING, TRIES};
 use crate::state::State;
 
 /// A set of small numbers.
@@ -18,7 +18,7 @@ pub const fn has(set: Set, number: u8) -> bool {
     set & (1 << number) != 0
 }
 
-pub fn bits(set: Set) -> impl Iterator<Item = u8> {
+pub fn bits(set: Set) -> impl Iterator<Item = u8> + Clone {
     (0..16).filter(move |number| has(set, *number))
 }
 
@@ -35,19 +35,22 @@ pub struct Facts {
     pub condemned: Set,
     pub ever: Set,
     pub condemnations: u8,
-    /// Sessions of indexes that collectors wrote are not told by their numbers.
-    pub owners: [u8; 16],
+    pub suspect: Set,
+    pub suspicions: u8,
 }
 
 impl Facts {
     pub const fn first() -> Self {
-        let mut owners = [0; 16];
-        let mut index = 0;
-        while index < OWN {
-            owners[index as usize] = pack_owner(index);
-            index += 1;
+        Self {
+            sessions: 0,
+            points: 1,
+            indexes: 1,
+            condemned: 0,
+            ever: 0,
+            condemnations: 0,
+            suspect: 0,
+            suspicions: 0,
         }
-        Self { sessions: 0, points: 1, indexes: 1, condemned: 0, ever: 0, condemnations: 0, owners }
     }
 
     /// The state that the code decides against.
@@ -63,12 +66,12 @@ impl Facts {
             points: bits(self.points)
                 .map(|point| (point_id(point), (committed(point), NOW)))
                 .collect(),
-            indexes: bits(self.indexes)
-                .map(|index| index_id(self.owners[usize::from(index)], index))
-                .collect(),
+            indexes: bits(self.indexes).map(index_id).collect(),
             condemned: bits(self.condemned).map(|pack| (pack_id(pack), NOW)).collect(),
             ever_condemned: bits(self.ever).map(pack_id).collect(),
             condemnations: self.condemnations.into(),
+            suspect: bits(self.suspect).map(pack_id).collect(),
+            suspicions: self.suspicions.into(),
             ..State::default()
         }
     }
@@ -76,11 +79,6 @@ impl Facts {
     /// Takes in an entry, as the code does.
     pub fn apply(&mut self, event: Event) {
         let mut state = self.state();
-        if let Event::Retire { added, .. } = &event {
-            for index in added {
-                self.owners[usize::from(number(index))] = index.0[0];
-            }
-        }
         state.apply(1, NOW, event);
         self.sessions = set(state.sessions.iter().map(|open| open.id.0[0]));
         self.points = set(state.points.keys().map(|point| (point.get() - 1) as u8));
@@ -88,14 +86,35 @@ impl Facts {
         self.condemned = set(state.condemned.keys().map(number));
         self.ever = set(state.ever_condemned.iter().map(number));
         self.condemnations = state.condemnations as u8;
+        self.suspect = set(state.suspect.iter().map(number));
+        self.suspicions = state.suspicions as u8;
     }
 }
 
-/// The first packs, and `TRIES` of each writer.
-///
-/// Indexes below `OWN` have the number of the pack they name.
+/// The session of a pack: the first ones, `TRIES` of each writer, and one of each collector's
+/// session that copies, with the same number.
 pub const fn pack_owner(pack: u8) -> u8 {
-    if pack < FIRST { 0 } else { 1 + (pack - FIRST) / TRIES }
+    match pack {
+        _ if pack < FIRST => 0,
+        _ if pack < OWN => 1 + (pack - FIRST) / TRIES,
+        _ => pack - OWN + COPYING,
+    }
+}
+
+/// The pack of a session that copies.
+pub const fn copy_of(session: u8) -> u8 {
+    session - COPYING + OWN
+}
+
+/// The session of an index. Those below `OWN` have the number of the pack they name; of each
+/// session of a collector there is one.
+pub const fn index_owner(index: u8) -> u8 {
+    if index < OWN { pack_owner(index) } else { index - OWN + RETIRING }
+}
+
+/// The index of a collector's session.
+pub const fn index_of(session: u8) -> u8 {
+    session - RETIRING + OWN
 }
 
 pub const fn packs_of_writer(writer: u8) -> Set {
@@ -110,8 +129,8 @@ pub fn pack_id(pack: u8) -> PackId {
     PackId::new(session_id(pack_owner(pack)), [pack; 8])
 }
 
-pub fn index_id(owner: u8, index: u8) -> IndexId {
-    IndexId::new(session_id(owner), [index; 8])
+pub fn index_id(index: u8) -> IndexId {
+    IndexId::new(session_id(index_owner(index)), [index; 8])
 }
 
 pub fn manifest_id(point: u8) -> ManifestId {

@@ -44,6 +44,9 @@ pub struct Writer {
     tries: u8,
     /// Condemnations seen when the session opened.
     condemnations: u8,
+    /// What was known to be damaged where chunks are looked up: how often, and which packs.
+    suspicions: u8,
+    suspect: Set,
     /// Packs that were condemned and retired before: this process never heard of them.
     unheard: Set,
     /// Whether a log entry of it was not answered.
@@ -87,10 +90,15 @@ impl World {
     pub fn writer_step(&mut self, number: usize, defect: Option<Defect>) {
         match self.writers[number].phase {
             Phase::Ready if number == INCREMENTAL && has(self.facts.points, 0) => {
+                self.refresh(number);
                 self.writers[number].phase = Phase::ParentRead;
             }
             Phase::Ready if number == INCREMENTAL => self.writers[number].end(Phase::Refused),
-            Phase::Ready | Phase::ParentRead => self.open(number, defect),
+            Phase::Ready => {
+                self.refresh(number);
+                self.open(number, defect);
+            }
+            Phase::ParentRead => self.open(number, defect),
             Phase::Packing => {
                 self.packs |= 1 << pack(number, self.writers[number].tries);
                 self.writers[number].phase = Phase::Indexing;
@@ -130,6 +138,13 @@ impl World {
         Some(())
     }
 
+    /// Brings what chunks are looked up in up to date, as far as it tells what is damaged.
+    fn refresh(&mut self, number: usize) {
+        let (suspicions, suspect) = (self.facts.suspicions, self.facts.suspect);
+        let writer = &mut self.writers[number];
+        (writer.suspicions, writer.suspect) = (suspicions, suspect);
+    }
+
     fn open(&mut self, number: usize, defect: Option<Defect>) {
         let parent = (number == INCREMENTAL).then(|| point_id(0));
         let allowed = decide::open_point(&self.facts.state(), point_id(session(number)), parent);
@@ -140,27 +155,50 @@ impl World {
         let writer = &mut self.writers[number];
         writer.condemnations = self.facts.condemnations;
         writer.unheard = self.facts.ever & !self.facts.condemned;
-        let looked_up = if number == INCREMENTAL { CHANGED } else { NEEDS[number + 1] };
-        let stored = self.stow(number, looked_up).expect("nothing is read");
+        let looked_up = match number {
+            INCREMENTAL if defect == Some(Defect::SkipHeal) => CHANGED,
+            INCREMENTAL => CHANGED | self.damaged(number),
+            _ => NEEDS[number + 1],
+        };
+        let stored = self.stow(number, looked_up, defect).expect("nothing is read");
         if defect == Some(Defect::CommitFirst) && stored {
             self.writers[number].phase = Phase::Committing;
         }
     }
 
+    /// What the incremental one takes over, but no live pack holds: read again from the disk.
+    /// Where nothing is known to be damaged, nobody looks.
+    fn damaged(&self, number: usize) -> Set {
+        let suspect = self.writers[number].suspect;
+        if self.visible() & suspect & !self.facts.condemned == 0 {
+            return 0;
+        }
+        let bad = self.facts.condemned | suspect;
+        let lost = bits(NEEDS[number + 1]).filter(|chunk| self.holders(*chunk) & !bad == 0);
+        facts::set(lost)
+    }
+
     /// Looks chunks up in the state that is read now: those in live packs are relied on, others go
-    /// to the next own pack; whether there are such. `None` if only condemned packs have had a
-    /// chunk, and none has it any more.
-    fn stow(&mut self, number: usize, chunks: Set) -> Option<bool> {
+    /// to the next own pack; whether there are such. `None` if only condemned and suspect packs
+    /// have had a chunk, and none of them can be read.
+    fn stow(&mut self, number: usize, chunks: Set, defect: Option<Defect>) -> Option<bool> {
         let opening = self.writers[number].tries == 0;
+        if !opening {
+            self.refresh(number);
+        }
+        let doubted = match defect {
+            Some(Defect::RelySuspect) => 0,
+            _ => self.writers[number].suspect,
+        };
         let own = bits(facts::packs_of_writer(number as u8) & self.packs);
         let own = own.fold(0, |own, pack| own | self.chunks[usize::from(pack)]);
         let (mut relied, mut fresh) = (0, 0);
         for chunk in bits(chunks & !own) {
             let holders = self.holders(chunk);
-            match bits(holders & !self.facts.condemned).next() {
+            match bits(holders & !self.facts.condemned & !doubted).next() {
                 Some(pack) => relied |= 1 << pack,
                 // A new chunk comes from the disk; a rescued one from where it still is.
-                None if opening || holders & self.packs != 0 => fresh |= 1 << chunk,
+                None if opening || holders & self.readable() != 0 => fresh |= 1 << chunk,
                 None => return None,
             }
         }
@@ -180,10 +218,15 @@ impl World {
             packs: &packs,
             parent: parent.filter(|_| defect != Some(Defect::SkipParent)),
             condemnations: writer.condemnations.into(),
+            suspicions: writer.suspicions.into(),
             stands_alone: writer.was_rescued(),
         };
         let mut state = self.facts.state();
         state.ever_condemned.retain(|pack| !has(writer.unheard, facts::number(pack)));
+        if matches!(defect, Some(Defect::RelySuspect | Defect::CommitDoubted)) {
+            state.suspect.clear();
+            state.suspicions = reliance.suspicions;
+        }
         let session = session_id(session(number));
         match decide::commit(&state, session, point_id(number as u8 + 1), &reliance) {
             _ if defect == Some(Defect::CommitUnread) => Some(Commit::Write),
@@ -202,7 +245,7 @@ impl World {
             // What the writer takes over from its parent is looked at now, too.
             Some(Commit::Rescue)
                 if self.writers[number].tries < TRIES
-                    && self.stow(number, NEEDS[number + 1]).is_some() => {}
+                    && self.stow(number, NEEDS[number + 1], defect).is_some() => {}
             Some(Commit::Rescue) => self.writers[number].phase = Phase::Settling,
             None => self.writers[number].end(Phase::Refused),
         }
@@ -213,7 +256,7 @@ impl World {
         Event::Commit {
             session: session_id(number + 1),
             point: committed(number + 1),
-            indexes: bits(own).map(|index| facts::index_id(number + 1, index)).collect(),
+            indexes: bits(own).map(facts::index_id).collect(),
         }
     }
 
