@@ -340,7 +340,8 @@ fn a_recovery_point_has_what_azures_has() {
         disks: Vec::new(),
     };
     let differs = ["/properties/sourceVMStorageType"];
-    check(&golden!("point"), &arm::point::render("/item", &ours, ours.retain_until), &differs);
+    let fate = arm::point::Fate { expiry: ours.retain_until, is_soft_deleted: false };
+    check(&golden!("point"), &arm::point::render("/item", &ours, fate), &differs);
 }
 
 #[test]

@@ -132,6 +132,10 @@ fn an_item_is_deleted_softly_and_undeleted_by_both_bodies() {
         assert!(item["deferredDeleteTimeInUTC"].is_string());
         let (_, list) = house.get(&house.vault("v1", "/backupProtectedItems"));
         assert_eq!(list["value"].as_array().map(Vec::len), Some(2), "it stays in lists");
+        let points = || house.get(&house.vault("v1", &format!("{ITEM}/recoveryPoints"))).1;
+        let fate =
+            |at: usize| points()["value"][at]["properties"]["recoveryPointProperties"].clone();
+        assert_eq!(fate(1), json!({"isSoftDeleted": true}), "no date lets go of it");
 
         let deleted = "UserErrorItemInSoftDeletedState";
         let target = json!({"directory": "/srv/restored"});

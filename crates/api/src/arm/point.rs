@@ -123,8 +123,17 @@ pub struct Disk {
     pub size: u64,
 }
 
-/// Renders a recovery point of the item with this ARM id, which retention keeps until `expiry`.
-pub fn render(item_id: &str, point: &ModelPoint, expiry: Option<Timestamp>) -> Point {
+/// What becomes of a recovery point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// When retention lets go of it.
+    pub expiry: Option<Timestamp>,
+    /// Whether its item is deleted, and it with that.
+    pub is_soft_deleted: bool,
+}
+
+/// Renders a recovery point of the item with this ARM id.
+pub fn render(item_id: &str, point: &ModelPoint, fate: Fate) -> Point {
     let properties = PointProperties {
         object_type: "IaasVMRecoveryPoint".to_owned(),
         recovery_point_type: point.consistency.azure_name().to_owned(),
@@ -148,8 +157,8 @@ pub fn render(item_id: &str, point: &ModelPoint, expiry: Option<Timestamp>) -> P
         },
         security_type: "None".to_owned(),
         recovery_point_properties: ExpiryProperties {
-            expiry_time: expiry.map(time::moment),
-            is_soft_deleted: false,
+            expiry_time: fate.expiry.map(time::moment),
+            is_soft_deleted: fate.is_soft_deleted,
         },
         zones: Vec::new(),
         holdfast: facts(point),

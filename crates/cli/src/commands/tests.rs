@@ -198,7 +198,8 @@ fn a_point(number: u64, second: i64) -> point::Point {
         stored_bytes: GIB,
         disks: vec![PointDisk { target: "vda".to_owned(), size: 20 * GIB }],
     };
-    point::render(&format!("{V}{ITEM}"), &model, model.retain_until)
+    let fate = point::Fate { expiry: model.retain_until, is_soft_deleted: false };
+    point::render(&format!("{V}{ITEM}"), &model, fate)
 }
 
 /// The script that finds vault v1 and item web1 in it.
