@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{failed, migrate};
@@ -21,6 +22,10 @@ const READERS_MAX: usize = 4;
 
 /// How long a statement waits for another process that holds the file (a backup tool, a shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many statements a connection keeps prepared, at a few KiB each: about as many as a minute's
+/// work uses.
+const STATEMENTS_MAX: usize = 64;
 
 /// To how many bytes the write-ahead log is cut back once a burst of writes is in the main file.
 const WAL_KEPT_BYTES: i64 = 16 * 1024 * 1024;
@@ -155,6 +160,10 @@ fn connect(path: &Path) -> Result<Connection, LedgerError> {
 
 fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Else a statement is prepared anew for other parameters, whether its plan depends on them or
+    // not.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     for (pragma, value) in [("synchronous", "FULL"), ("foreign_keys", "ON")] {
         connection.pragma_update(None, pragma, value).map_err(failed)?;
     }

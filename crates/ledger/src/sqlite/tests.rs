@@ -264,6 +264,9 @@ fn lists_neither_scan_nor_sort() {
         let indexed = plan.contains(" USING INDEX ") || plan.contains(" USING COVERING INDEX ");
         assert!(indexed, "{sql}: {plan}");
         assert!(!plan.contains("B-TREE"), "{sql}: {plan}");
+        // All jobs of a vault are too many to look for the few that have not ended.
+        let along_all = sql.contains("ended = 0") && !plan.contains("job_unfinished");
+        assert!(!along_all, "{sql}: {plan}");
     }
 }
 
