@@ -23,7 +23,7 @@ use model::seed::new_uuid;
 use rules::alerts::{self, Retry, Suppression};
 
 use crate::faults::OrFault;
-use crate::status::{self, Health, ItemHealth, VaultHealth};
+use crate::status::{self, Health, ItemHealth, Samples, VaultHealth};
 use crate::tasks;
 use crate::world::World;
 
@@ -69,7 +69,7 @@ pub(crate) fn start(world: &Arc<World>) {
 
 /// Finds what is wrong, and writes down what is to be told of it.
 pub(crate) fn look(world: &World) -> Result<(), Fault> {
-    let health = status::health(world, &|_| true)?;
+    let health = status::health(world, &|_| true, Samples::None)?;
     let ledger = &world.ledger;
     let open = ledger.open_alerts().or_fault()?;
     let new_id = || new_uuid(world.seed.as_ref());

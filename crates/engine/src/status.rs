@@ -53,7 +53,7 @@ pub struct VaultHealth {
     pub vault: Vault,
     /// Its items, by the VM's name.
     pub items: Vec<ItemHealth>,
-    /// How much it held on past days, oldest first.
+    /// How much it held on past days, oldest first; nothing for whoever does not ask.
     pub space: Vec<SpaceSample>,
     /// When its data was last looked at, and what was found; none where it never was.
     pub verified: Option<Verification>,
@@ -166,11 +166,22 @@ impl Engine {
     ///
     /// The ledger failed.
     pub fn health(&self, sees: &dyn Fn(&Vault) -> bool) -> Result<Health, Fault> {
-        health(&self.world, sees)
+        health(&self.world, sees, Samples::All)
     }
 }
 
-pub(crate) fn health(world: &World, sees: &dyn Fn(&Vault) -> bool) -> Result<Health, Fault> {
+/// Whether it is told how vaults grew: a year of samples of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Samples {
+    All,
+    None,
+}
+
+pub(crate) fn health(
+    world: &World,
+    sees: &dyn Fn(&Vault) -> bool,
+    samples: Samples,
+) -> Result<Health, Fault> {
     let at = world.clock.now();
     let mut seen = world.ledger.vaults().or_fault()?;
     seen.retain(sees);
@@ -198,7 +209,10 @@ pub(crate) fn health(world: &World, sees: &dyn Fn(&Vault) -> bool) -> Result<Hea
         warnings.extend(retention_waits.iter().map(|why| why.message.clone()));
         warnings.extend(upkeep.fault.iter().map(|why| format!("Retention: {}", why.message)));
         let collected_at = upkeep.collected_at;
-        let space = world.ledger.space(vault.id, health::samples_from(at)).or_fault()?;
+        let space = match samples {
+            Samples::All => world.ledger.space(vault.id, health::samples_from(at)).or_fault()?,
+            Samples::None => Vec::new(),
+        };
         let verified = verified.remove(&vault.id);
         healths.push(VaultHealth {
             vault,
