@@ -20,7 +20,9 @@ impl Sim {
     pub fn act(&mut self) -> SignedDuration {
         self.acts += 1;
         self.come_back();
-        match self.chance.below(24) {
+        self.see_vaults();
+        self.replace_vaults();
+        match self.chance.below(34) {
             0..=3 => self.back_up(),
             4 => self.cancel(),
             5 | 6 => self.stop_or_resume(),
@@ -42,16 +44,23 @@ impl Sim {
                 self.town.stop();
                 self.town.start();
             }
+            22..=25 => self.confirm(),
+            26 => self.change_immutability(),
+            27 => self.delete_vault(),
+            28..=30 => self.undelete_vault(),
+            // As many as keep most of them protected.
             _ => {
-                let at = self.chance.place(self.town.scenario.vms);
-                self.enable(at);
+                for _ in 0..1 + self.town.scenario.vms / 10 {
+                    let at = self.chance.place(self.town.scenario.vms);
+                    self.enable(at);
+                }
             }
         }
         SignedDuration::ZERO
     }
 
     /// Asks something of the engine, and notes what became of it.
-    fn ask<T>(&self, what: &str, ask: impl FnOnce(&Engine) -> Result<T, Fault>) -> Option<T> {
+    pub fn ask<T>(&self, what: &str, ask: impl FnOnce(&Engine) -> Result<T, Fault>) -> Option<T> {
         let process = &self.town.process;
         let mishaps = process.mishaps();
         match ask(&self.town.engine()) {
@@ -71,13 +80,13 @@ impl Sim {
         }
     }
 
-    fn vault(&mut self) -> Vault {
-        let at = self.chance.place(self.vaults.len());
-        self.vaults[at].clone()
+    /// One of the vaults in sight.
+    pub fn vault(&mut self) -> Option<Vault> {
+        self.chance.one_of(&self.vaults).cloned()
     }
 
     fn item(&mut self) -> Option<(Vault, Item)> {
-        let vault = self.vault();
+        let vault = self.vault()?;
         let items = self.town.ledger.items(Some(vault.id)).expect("the ledger itself is well");
         let item = self.chance.one_of(&items)?.clone();
         Some((vault, item))
@@ -85,7 +94,7 @@ impl Sim {
 
     /// Protects a guest in some vault.
     pub fn enable(&mut self, at: usize) {
-        let vault = self.vault();
+        let Some(vault) = self.vault() else { return };
         let name = format!("vm{at}");
         let policy = self.policy_name();
         self.ask(&format!("{name} is enabled in {}: {policy}", vault.name), |engine| {
@@ -125,7 +134,8 @@ impl Sim {
         }
     }
 
-    fn change(&mut self, what: &str, vault: &Vault, item: Item, wish: &Wish) {
+    /// Changes how an item is protected.
+    pub fn change(&mut self, what: &str, vault: &Vault, item: Item, wish: &Wish) {
         let name = item.vm_name.clone();
         self.ask(&format!("{what} {name}"), |engine| engine.change(vault, item, wish));
     }
@@ -150,9 +160,10 @@ impl Sim {
     }
 
     fn change_policy(&mut self) {
-        let vault = self.vault();
+        let Some(vault) = self.vault() else { return };
         let name = format!("policy{}", self.chance.below(4));
-        let policy = policies::any(&mut self.chance, vault.id, &name);
+        let times = self.town.scenario.times_of_day;
+        let policy = policies::any(&mut self.chance, times, vault.id, &name);
         let what = format!("{name} of {} is now {:?}", vault.name, policy.schedule);
         self.ask(&what, |engine| engine.put_policy(&vault, policy));
         self.read_calendars();
@@ -180,9 +191,14 @@ impl Sim {
     /// Compares what was restored with what was on the disks.
     pub fn look_at_restored(&mut self) {
         for restoring in std::mem::take(&mut self.restoring) {
-            let job = self.town.engine().job(&restoring.vault, restoring.job);
-            let job = job.expect("a job that was begun is listed");
-            if job.status == Status::Completed && !self.is_restored(&restoring) {
+            let job = self.town.ledger.job(restoring.job).expect("the ledger itself is well");
+            let has_gone = |vault| matches!(self.town.ledger.deleted_vault(vault), Ok(Some(_)));
+            if job.is_none() && !has_gone(restoring.vault.id) {
+                let what = format!("job {} of {} is gone", restoring.job, restoring.vault.name);
+                self.town.process.break_off(what);
+            }
+            let is_done = job.is_some_and(|job| job.status == Status::Completed);
+            if is_done && !self.is_restored(&restoring) {
                 let what = format!("point {} was not restored as it was", restoring.point);
                 self.town.process.break_off(what);
             }
@@ -211,6 +227,8 @@ impl Sim {
         let guest = &mut guests.all[at];
         if guest.is_there {
             self.town.process.note(|| format!("{} is gone", guest.name));
+            // For a few days, or for so long that its points grow old.
+            guest.stays_away = if self.chance.once_in(2) { 40 } else { 4 };
             guest.vanish(&self.town.hosts[guest.host]);
         }
     }
@@ -224,7 +242,7 @@ impl Sim {
         }
         let mut guests = lock(&self.town.guests);
         for guest in guests.all.iter_mut().filter(|guest| !guest.is_there) {
-            if self.chance.once_in(4) {
+            if self.chance.once_in(guest.stays_away) {
                 let host = &self.town.hosts[guest.host];
                 self.town.process.note(|| format!("{} is back", guest.name));
                 guest.appear(host);

@@ -24,11 +24,18 @@ use crate::town::{Town, lock};
 pub struct Audit {
     repositories: HashMap<Uuid, Repository>,
     /// The items there were, with their points.
-    known: BTreeMap<Uuid, (Item, BTreeSet<PointId>)>,
+    known: BTreeMap<Uuid, Known>,
     /// From when on the runs of an item's policy must have become jobs.
     since: HashMap<Uuid, Timestamp>,
     /// How many points were compared.
     pub compared: usize,
+}
+
+/// An item as it was at the last look.
+struct Known {
+    item: Item,
+    points: BTreeSet<PointId>,
+    newest: Option<Timestamp>,
 }
 
 /// How long it takes at most until a run has begun that is due or was missed.
@@ -40,7 +47,7 @@ type Wrong = String;
 impl Audit {
     /// How many points there were the last time.
     pub fn points(&self) -> usize {
-        self.known.values().map(|(_, points)| points.len()).sum()
+        self.known.values().map(|known| known.points.len()).sum()
     }
 
     /// Looks for the first time.
@@ -49,20 +56,20 @@ impl Audit {
     }
 
     /// Looks at everything, and says what is wrong. At the end, at all points.
-    pub fn look(&mut self, town: &Town, vaults: &[Vault], is_end: bool) {
-        if let Err(wrong) = self.try_to_look(town, vaults, is_end) {
+    pub fn look(&mut self, town: &Town, is_end: bool) {
+        if let Err(wrong) = self.try_to_look(town, is_end) {
             town.process.break_off(wrong);
         }
     }
 
-    fn try_to_look(&mut self, town: &Town, vaults: &[Vault], is_end: bool) -> Result<(), Wrong> {
+    fn try_to_look(&mut self, town: &Town, is_end: bool) -> Result<(), Wrong> {
         jobs_have_ended(town)?;
         completed_have_points(town)?;
         let items = items(town);
         runs_became_jobs(town, &items, &self.since)?;
         self.expect_runs(town, &items);
-        for vault in vaults {
-            self.look_at_vault(town, vault, &items, is_end)?;
+        for vault in vaults(town) {
+            self.look_at_vault(town, &vault, &items, is_end)?;
         }
         self.nothing_is_gone(town, &items)
     }
@@ -137,22 +144,28 @@ impl Audit {
         Ok(())
     }
 
-    /// What was there is there still, but for what a stored plan lets go of; and never all of it.
+    /// What was there is there still, but for what a stored plan lets go of; and never the newest.
     fn points_stay(
         &mut self,
         item: &Item,
         points: Vec<Point>,
         planned: &BTreeSet<PointId>,
     ) -> Result<(), Wrong> {
-        let now: BTreeSet<PointId> = points.iter().map(|point| point.id).collect();
-        let (_, before) = self.known.entry(item.id).or_insert((item.clone(), BTreeSet::new()));
-        if let Some(gone) = before.difference(&now).find(|point| !planned.contains(point)) {
+        let newest = points.iter().map(|point| point.taken_at).max();
+        let points: BTreeSet<PointId> = points.iter().map(|point| point.id).collect();
+        let known = Known { item: item.clone(), points, newest };
+        let Some(before) = self.known.get(&item.id) else {
+            self.known.insert(item.id, known);
+            return Ok(());
+        };
+        let mut gone = before.points.difference(&known.points);
+        if let Some(gone) = gone.find(|point| !planned.contains(point)) {
             return Err(format!("point {gone} of {} is gone, and no plan says so", item.vm_name));
         }
-        if now.is_empty() && !before.is_empty() {
-            return Err(format!("{} has no point any more", item.vm_name));
+        if known.newest < before.newest {
+            return Err(format!("the newest point of {} is gone", item.vm_name));
         }
-        self.known.insert(item.id, (item.clone(), now));
+        self.known.insert(item.id, known);
         Ok(())
     }
 
@@ -160,7 +173,7 @@ impl Audit {
         let is_there = |id: &Uuid| items.iter().any(|item| item.id == *id);
         // The clock may have been set back since.
         let latest = town.clock.latest();
-        for (id, (item, _)) in &self.known {
+        for (id, Known { item, .. }) in &self.known {
             if !is_there(id) && !lock(&town.watch).may_be_gone(*id, latest) {
                 return Err(format!("the item of {} is gone", item.vm_name));
             }
@@ -189,6 +202,14 @@ impl Audit {
         }
         Ok(())
     }
+}
+
+/// All vaults, also those that are out of sight.
+fn vaults(town: &Town) -> Vec<Vault> {
+    let hidden = town.ledger.soft_deleted_vaults().expect("the ledger itself is well");
+    let mut vaults = town.ledger.vaults().expect("the ledger itself is well");
+    vaults.extend(hidden.into_iter().map(|hidden| hidden.vault));
+    vaults
 }
 
 fn items(town: &Town) -> Vec<Item> {

@@ -22,6 +22,15 @@ pub enum Defect {
     PolicyIsStale,
     /// The ledger does not store what retention plans.
     PlanIsNotStored,
+    /// The rule that keeps an item's newest point takes another one for it: the ledger tells of one
+    /// that is newer, and is none.
+    NewestMayGo,
+    /// The ledger says that a plan which waits was confirmed.
+    PlanNeedsNoConfirmation,
+    /// The ledger does not tell until when points of an immutable vault were promised to be kept.
+    PromisesAreForgotten,
+    /// The ledger does not tell what was seen of the clock.
+    ClockSightIsLost,
     /// The hypervisor says that nothing was written.
     NothingIsDirty,
     /// The hypervisor forgets what it had tracked when a capture is discarded.

@@ -22,21 +22,24 @@ pub type Cells = Arc<Vec<u32>>;
 
 /// What is in a cell: a kilobyte of noise, again and again, so that it costs little to keep.
 pub fn content(number: u32) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(CELL as usize);
-    if number == 0 {
-        bytes.resize(CELL as usize, 0);
-        return bytes;
-    }
-    let mut noise = u64::from(number) << 20;
-    while (bytes.len() as u64) < KIB {
-        noise += 1;
-        bytes.extend(mixed(noise).to_le_bytes());
-    }
-    let kilobyte = bytes.clone();
-    while (bytes.len() as u64) < CELL {
-        bytes.extend(&kilobyte);
+    kilobyte(number).repeat((CELL / KIB) as usize)
+}
+
+fn kilobyte(number: u32) -> [u8; KIB as usize] {
+    let mut bytes = [0; KIB as usize];
+    if number != 0 {
+        let first = (u64::from(number) << 20) + 1;
+        for (noise, word) in (first..).zip(bytes.as_chunks_mut().0) {
+            *word = mixed(noise).to_le_bytes();
+        }
     }
     bytes
+}
+
+/// Whether bytes are the beginning of a cell's content.
+fn is_of(number: u32, bytes: &[u8]) -> bool {
+    let kilobyte = kilobyte(number);
+    bytes.chunks(kilobyte.len()).all(|part| part == &kilobyte[..part.len()])
 }
 
 /// A disk of a guest.
@@ -61,6 +64,8 @@ pub struct Guest {
     pub host: usize,
     /// Whether it is there.
     pub is_there: bool,
+    /// While it is not there: it comes back at one act of the operator in so many.
+    pub stays_away: u64,
     /// Its disks.
     pub disks: Vec<GuestDisk>,
 }
@@ -143,5 +148,5 @@ pub fn is_content(cells: &[u32], from: usize, bytes: &[u8]) -> bool {
     bytes
         .chunks(CELL as usize)
         .zip(cells.iter().skip(from))
-        .all(|(bytes, number)| bytes == &content(*number)[..bytes.len()])
+        .all(|(bytes, number)| is_of(*number, bytes))
 }

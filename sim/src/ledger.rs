@@ -1,7 +1,7 @@
 //! The ledger, in memory, behind a process that may die and a database that may fail; and what
 //! must hold of everything that is written to it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ use model::job::{Job, JobId, Operation, Status};
 use model::point::{Point, PointId};
 use model::policy::Policy;
 use model::principal::{Principal, ResourceGroup, Tenancy};
-use model::retention::{ClockSight, Plan, PointTimes, Upkeep};
+use model::retention::{ClockSight, Plan, PlanState, PointTimes, Step, Upkeep};
 use model::role::Assignment;
 use model::space::SpaceSample;
 use model::store::Store;
@@ -30,88 +30,10 @@ use crate::clock::SimClock;
 use crate::defect::Defect;
 use crate::guests::{Guest, Guests};
 use crate::process::{Call, Process};
+use crate::watch::Watch;
 
-/// What was written to the ledger, as somebody saw it who does not trust it. It outlives the
-/// process.
-#[derive(Default)]
-pub struct Watch {
-    /// How many mishaps there had been when a job began.
-    begun: HashMap<JobId, u64>,
-    /// The backup of each item that has not ended.
-    running: HashMap<Uuid, JobId>,
-    /// The runs of each item that became a job.
-    runs: BTreeMap<Uuid, BTreeSet<Timestamp>>,
-    /// The last of them, or up to when nothing had to be run.
-    last: HashMap<Uuid, Timestamp>,
-    changes: Changes,
-    /// Points that a stored plan lets go of.
-    pub planned: BTreeSet<PointId>,
-    /// Until when items can be brought back that were deleted.
-    deleted: HashMap<Uuid, Timestamp>,
-    /// Backups that ended well since they were last taken.
-    pub completed: Vec<(Uuid, PointId)>,
-    /// How many backups ended well, and how many did not.
-    pub good: u64,
-    /// See `good`; by their codes.
-    pub bad: BTreeMap<&'static str, u64>,
-}
-
-/// What has changed, so that runs may be others than they were.
-#[derive(Debug, Default)]
-pub struct Changes {
-    items: BTreeSet<Uuid>,
-    policies: bool,
-    set_back: bool,
-}
-
-impl Changes {
-    /// Whether an item's runs may be others than they were.
-    pub fn concern(&self, item: Uuid) -> bool {
-        self.policies || self.set_back || self.items.contains(&item)
-    }
-}
-
-impl Watch {
-    /// The last run of an item that became a job.
-    pub fn last_run(&self, item: Uuid) -> Option<Timestamp> {
-        self.last.get(&item).copied()
-    }
-
-    /// The clock was set back, and shows the same moments again.
-    pub fn clock_was_set_back(&mut self) {
-        self.runs.clear();
-        self.changes.set_back = true;
-    }
-
-    /// Whether an item's runs may be others than they were at the last look.
-    pub fn concern(&self, item: Uuid) -> bool {
-        self.changes.concern(item)
-    }
-
-    /// Whether an item was deleted, and could not be brought back any more at this moment.
-    pub fn may_be_gone(&self, item: Uuid, at: Timestamp) -> bool {
-        self.deleted.get(&item).is_some_and(|until| *until <= at)
-    }
-
-    /// What has changed since the last look.
-    pub fn take_changes(&mut self) -> Changes {
-        std::mem::take(&mut self.changes)
-    }
-
-    fn runs_until(&mut self, item: Uuid, until: Timestamp) {
-        let last = self.last.entry(item).or_insert(until);
-        *last = until.max(*last);
-    }
-
-    fn settled(&mut self, items: &[Uuid], until: Timestamp) {
-        for item in items {
-            // Whoever settles runs although nothing has changed loses them.
-            if self.changes.concern(*item) {
-                self.runs_until(*item, until);
-            }
-        }
-    }
-}
+/// How many runs a policy of the simulation has on a day, at most.
+const RUNS_A_DAY_MAX: u64 = 4;
 
 /// The ledger as the engine gets it.
 pub struct SimLedger {
@@ -145,12 +67,16 @@ impl SimLedger {
 
     /// Whether the defect shows this time: once in `times`.
     fn shows(&self, defect: Defect, times: u64) -> bool {
-        if self.defect != Some(defect) {
+        if !self.is(defect) {
             return false;
         }
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls += 1;
         calls.is_multiple_of(times)
+    }
+
+    fn is(&self, defect: Defect) -> bool {
+        self.defect == Some(defect)
     }
 
     fn call<T>(
@@ -247,21 +173,91 @@ impl SimLedger {
         guests.all.iter().any(|guest| is_it(guest) && guest.is_there)
     }
 
+    /// A plan that is carried out may let go of its points: unless it waits, or ought to.
+    fn plan_put(&self, plan: &Plan) {
+        let mut watch = self.watch();
+        if plan.state != PlanState::Running {
+            watch.waiting.insert(plan.id);
+            return;
+        }
+        watch.planned.extend(plan.steps.iter().map(|step| step.point));
+        let is_confirmed = watch.confirmed.contains(&plan.id);
+        let waits = watch.waiting.contains(&plan.id) && !is_confirmed;
+        let is_doubted = watch.clock_is_doubted;
+        drop(watch);
+        if waits {
+            let what = format!("plan {} is carried out, and nobody confirmed it", plan.id);
+            self.process.break_off(what);
+        }
+        if is_doubted {
+            let what = format!("plan {} is carried out while the clock is doubted", plan.id);
+            self.process.break_off(what);
+        }
+        if is_confirmed {
+            return;
+        }
+        for steps in plan.steps.chunk_by(|one, other| one.item == other.item) {
+            let is_there = |step: &&Step| self.inner.point(step.point).is_ok_and(|it| it.is_some());
+            let go = steps.iter().filter(is_there).count() as u64;
+            let points = self.inner.count_points(steps[0].item).unwrap_or_default();
+            // A planted phantom counts, too.
+            let points = points + u64::from(self.is(Defect::NewestMayGo));
+            if go > RUNS_A_DAY_MAX && 2 * go > points {
+                let item = steps[0].item;
+                let what = format!("{go} of {points} points of {item} go, and nobody was asked");
+                self.process.break_off(what);
+            }
+        }
+    }
+
+    /// Points are let go of: never the newest of an item, and none that is promised for longer.
+    fn points_go(&self, vault: Uuid, points: &[PointId]) {
+        let vault = self.inner.vault(vault).ok().flatten();
+        let is_immutable = vault.is_some_and(|vault| vault.settings.immutability.is_on());
+        for id in points {
+            let Ok(Some(point)) = self.inner.point(*id) else { continue };
+            let newest = self.inner.newest_points(&[point.item]).unwrap_or_default();
+            if newest.first().copied().flatten() == Some(point.taken_at) {
+                let what = format!("point {id}, the newest one of {}, is let go of", point.item);
+                self.process.break_off(what);
+            }
+            let promised = self.watch().promised.get(id).copied();
+            if is_immutable && promised.is_some_and(|until| until > self.clock.shows()) {
+                let what = format!("point {id} is let go of, but was promised until {promised:?}");
+                self.process.break_off(what);
+            }
+        }
+    }
+
     /// Takes the lease from whoever has it, as no ledger may.
     fn end_other(&self, error: &LedgerError) -> bool {
         let LedgerError::ItemBusy { job } = error else { return false };
         let Ok(Some(job)) = self.inner.job(*job) else { return false };
         let other = Job { status: Status::Failed, ended_at: Some(job.started_at), ..job };
-        self.defect == Some(Defect::ItemIsNotLeased) && self.inner.update_job(&other).is_ok()
+        self.is(Defect::ItemIsNotLeased) && self.inner.update_job(&other).is_ok()
     }
 
     fn first_version(&self, policy: Policy) -> Policy {
-        if self.defect != Some(Defect::PolicyIsStale) {
+        if !self.is(Defect::PolicyIsStale) {
             return policy;
         }
         let mut first = self.first_policies.lock().unwrap_or_else(PoisonError::into_inner);
         first.entry((policy.vault, policy.name.to_lowercase())).or_insert(policy).clone()
     }
+}
+
+/// Behind the points of each item, which come oldest first, one that nobody has taken: so that
+/// none that there is passes for the newest. It is on demand, and changes nothing of the others'
+/// days.
+fn with_phantoms(points: Vec<PointTimes>) -> Vec<PointTimes> {
+    let phantom = PointId::new(1).expect("a number");
+    let mut told = Vec::new();
+    for points in points.chunk_by(|one, other| one.item == other.item) {
+        told.extend(points);
+        let last = points[points.len() - 1];
+        told.push(PointTimes { id: phantom, retain_until: Some(Timestamp::MAX), ..last });
+    }
+    told
 }
 
 /// Methods that are carried out as they are, each a line: whether it changes something, and what
@@ -341,26 +337,78 @@ impl Ledger for SimLedger {
         Looks notices() -> Vec<Notice>;
         Commits try_notice_again(number: u64, tries: u32, at: Timestamp) -> ();
         Commits drop_notice(number: u64) -> ();
-        Looks point_times(vault: Uuid, item: Option<Uuid>) -> Vec<PointTimes>;
-        Commits forget_points(vault: Uuid, points: &[PointId]) -> u64;
-        Looks promises(vault: Uuid) -> Vec<(PointId, Timestamp)>;
-        Commits promise(promises: &[(PointId, Timestamp)]) -> ();
-        Looks retention_plans(vault: Uuid) -> Vec<Plan>;
-        Commits confirm_retention_plan(id: Uuid) -> ();
         Commits end_retention_plan(id: Uuid) -> ();
         Looks upkeep(vault: Uuid) -> Upkeep;
         Commits put_upkeep(vault: Uuid, upkeep: &Upkeep) -> ();
-        Looks clock_sight() -> ClockSight;
-        Commits put_clock_sight(sight: &ClockSight) -> ();
     }
 
     fn put_retention_plan(&self, plan: &Plan) -> Result<(), LedgerError> {
         self.call(Call::Commits, "put_retention_plan", || {
-            if self.defect == Some(Defect::PlanIsNotStored) {
+            if self.is(Defect::PlanIsNotStored) {
                 return Ok(());
             }
             self.inner.put_retention_plan(plan)?;
-            self.watch().planned.extend(plan.steps.iter().map(|step| step.point));
+            self.plan_put(plan);
+            Ok(())
+        })
+    }
+
+    fn retention_plans(&self, vault: Uuid) -> Result<Vec<Plan>, LedgerError> {
+        let plans =
+            self.call(Call::Looks, "retention_plans", || self.inner.retention_plans(vault))?;
+        let told = |plan: Plan| match plan.state {
+            PlanState::Waiting if self.is(Defect::PlanNeedsNoConfirmation) => {
+                Plan { state: PlanState::Confirmed, ..plan }
+            }
+            _ => plan,
+        };
+        Ok(plans.into_iter().map(told).collect())
+    }
+
+    fn confirm_retention_plan(&self, id: Uuid) -> Result<(), LedgerError> {
+        self.call(Call::Commits, "confirm_retention_plan", || {
+            self.inner.confirm_retention_plan(id)?;
+            self.watch().confirmed.insert(id);
+            Ok(())
+        })
+    }
+
+    fn point_times(&self, vault: Uuid, item: Option<Uuid>) -> Result<Vec<PointTimes>, LedgerError> {
+        let looked =
+            self.call(Call::Looks, "point_times", || self.inner.point_times(vault, item))?;
+        Ok(if self.is(Defect::NewestMayGo) { with_phantoms(looked) } else { looked })
+    }
+
+    fn forget_points(&self, vault: Uuid, points: &[PointId]) -> Result<u64, LedgerError> {
+        self.call(Call::Commits, "forget_points", || {
+            self.points_go(vault, points);
+            self.inner.forget_points(vault, points)
+        })
+    }
+
+    fn promises(&self, vault: Uuid) -> Result<Vec<(PointId, Timestamp)>, LedgerError> {
+        let known = self.call(Call::Looks, "promises", || self.inner.promises(vault))?;
+        Ok(if self.is(Defect::PromisesAreForgotten) { Vec::new() } else { known })
+    }
+
+    fn promise(&self, promises: &[(PointId, Timestamp)]) -> Result<(), LedgerError> {
+        self.call(Call::Commits, "promise", || {
+            self.inner.promise(promises)?;
+            self.watch().promised_until(promises);
+            Ok(())
+        })
+    }
+
+    fn clock_sight(&self) -> Result<ClockSight, LedgerError> {
+        let sight = self.call(Call::Looks, "clock_sight", || self.inner.clock_sight())?;
+        Ok(if self.is(Defect::ClockSightIsLost) { ClockSight::default() } else { sight })
+    }
+
+    fn put_clock_sight(&self, sight: &ClockSight) -> Result<(), LedgerError> {
+        self.call(Call::Commits, "put_clock_sight", || {
+            self.inner.put_clock_sight(sight)?;
+            let wrong = self.watch().clock_seen(sight, self.clock.shows());
+            wrong.into_iter().for_each(|wrong| self.process.break_off(wrong));
             Ok(())
         })
     }

@@ -19,7 +19,10 @@
 //!
 //! - **S1. Every point that is listed gives back, byte for byte, what was on the disks at its
 //!   moment.**
-//! - **S2. Points do not go.** The ledger lists what the repository's log has, and nothing else.
+//! - **S2. Points do not go** but by a stored plan, and the newest of an item not at all; none
+//!   while the clock is doubted, none of an immutable vault before its time, and not most of an
+//!   item's without an operator's word. The ledger lists what the repository's log has, and nothing
+//!   else.
 //! - **S3. A backup that is completed has its point.**
 //! - **S4. Jobs end**, and one fails only where something went wrong.
 //! - **S5. One backup job per item.**
@@ -41,6 +44,7 @@ mod clock;
 mod defect;
 mod guests;
 mod host;
+mod keeping;
 mod ledger;
 mod policies;
 mod process;
@@ -48,6 +52,7 @@ mod run;
 mod store;
 mod tasks;
 mod town;
+mod watch;
 
 pub use defect::Defect;
 pub use run::{Failure, Report, Scenario, run};

@@ -21,9 +21,9 @@ const WEEKDAYS: [Weekday; 7] = [
     Weekday::Saturday,
 ];
 
-/// A policy of this name, of any kind.
-pub fn any(chance: &mut Chance, vault: Uuid, name: &str) -> Policy {
-    let at = half_hour(chance);
+/// A policy of this name, of any kind, that begins at one of so many times of day.
+pub fn any(chance: &mut Chance, times_of_day: u64, vault: Uuid, name: &str) -> Policy {
+    let at = time_of_day(chance, times_of_day);
     let schedule = match chance.below(5) {
         0 => Schedule::Weekly { days: some_days(chance), at },
         1 => {
@@ -53,9 +53,10 @@ pub fn any(chance: &mut Chance, vault: Uuid, name: &str) -> Policy {
     }
 }
 
-/// A moment whose time of day is a whole or a half hour.
-fn half_hour(chance: &mut Chance) -> Timestamp {
-    let seconds = i64::try_from(chance.below(48) * 1800).expect("less than a day");
+/// A moment at one of so many times of day; 48 are the whole and the half hours.
+fn time_of_day(chance: &mut Chance, times: u64) -> Timestamp {
+    let seconds = chance.below(times) * (86_400 / times);
+    let seconds = i64::try_from(seconds).expect("less than a day");
     Timestamp::from_second(1_700_006_400 + seconds).expect("in the calendar")
 }
 

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::{NewVault, VaultChange};
 use jiff::{SignedDuration, Timestamp};
 use model::job::JobId;
 use model::point::PointId;
@@ -16,7 +15,6 @@ use rules::schedule::Calendar;
 use crate::audit::Audit;
 use crate::chance::Chance;
 use crate::defect::Defect;
-use crate::policies;
 use crate::town::{Town, lock};
 
 /// How many events of a failure are told; all that are remembered, with `{:#}`.
@@ -31,6 +29,12 @@ pub struct Scenario {
     pub days: u32,
     /// How many guests there are.
     pub vms: usize,
+    /// How many vaults there are.
+    pub vaults: usize,
+    /// At how many times of day policies begin. The fewer, the more begins at once.
+    pub times_of_day: u64,
+    /// So many minutes pass at least before the engine looks again at what is due.
+    pub minutes_between_looks: i64,
     /// The size of their first disks, in cells of 16 KiB.
     pub cells: u64,
     /// One call of a port in so many goes wrong; none, where there is no such number.
@@ -52,6 +56,9 @@ impl Scenario {
             seed,
             days: 30,
             vms: 5,
+            vaults: if seed.is_multiple_of(3) { 2 } else { 1 },
+            times_of_day: 48,
+            minutes_between_looks: 0,
             cells: 16,
             trouble: Some(400),
             hours_between_acts: 12,
@@ -66,7 +73,9 @@ impl Scenario {
         Self {
             days: 365,
             vms: 50,
-            cells: 64,
+            vaults: 4,
+            times_of_day: 4,
+            minutes_between_looks: 180,
             trouble: Some(5000),
             days_between_audits: 30,
             compared_at_end: 2000,
@@ -230,7 +239,8 @@ impl Sim {
         let mut audit_at = clock.shows() + between;
         while clock.shows() < self.end && !self.is_broken() {
             let now = clock.shows();
-            let due = self.next_due(now).min(act_at).min(audit_at).min(self.end);
+            let looks = now + SignedDuration::from_mins(self.town.scenario.minutes_between_looks);
+            let due = self.next_due(now).max(looks).min(act_at).min(audit_at).min(self.end);
             clock.reach(due + SignedDuration::from_secs(1));
             self.guests_write();
             if act_at <= due {
@@ -273,21 +283,8 @@ impl Sim {
         self.town.start();
         self.town.add_other_host();
         self.town.turn();
-        let vaults = 1 + self.town.scenario.vms / 10;
-        for number in 0..vaults {
-            let new = NewVault {
-                name: format!("vault{number}"),
-                resource_group: "holdfast".to_owned(),
-                region: "local".to_owned(),
-                wanted: VaultChange::default(),
-            };
-            let vault = self.town.engine().create_vault(new).expect("nothing goes wrong yet").0;
-            for number in 0..4 {
-                let name = format!("policy{number}");
-                let policy = policies::any(&mut self.chance, vault.id, &name);
-                self.town.engine().put_policy(&vault, policy).expect("a good policy");
-            }
-            self.vaults.push(vault);
+        for number in 0..self.town.scenario.vaults {
+            self.create_vault(number);
         }
         for at in 0..self.town.scenario.vms {
             self.enable(at);
@@ -353,7 +350,7 @@ impl Sim {
         }
         if !self.is_broken() {
             self.look_at_restored();
-            self.audit.look(&self.town, &self.vaults, is_end);
+            self.audit.look(&self.town, is_end);
         }
         self.town.set_down(&down);
         self.town.process.set_calm(false);

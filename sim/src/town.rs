@@ -23,11 +23,12 @@ use crate::clock::{LyingClock, SimClock};
 use crate::defect::Defect;
 use crate::guests::{Guest, GuestDisk, Guests};
 use crate::host::{SimHost, Site};
-use crate::ledger::{SimLedger, Watch};
+use crate::ledger::SimLedger;
 use crate::process::Process;
 use crate::run::Scenario;
 use crate::store::Stores;
 use crate::tasks::Queue;
+use crate::watch::Watch;
 
 /// The other host's connection.
 const OTHER_URI: &str = "qemu:///session";
@@ -303,6 +304,7 @@ fn new_guest(chance: &mut Chance, number: usize, cells: u64) -> Guest {
         name: format!("vm{number}"),
         host: usize::from(chance.once_in(3)),
         is_there: false,
+        stays_away: 4,
         disks,
     }
 }
