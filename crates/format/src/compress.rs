@@ -1,5 +1,6 @@
 //! Compression: zstd at level 1, or nothing where that does not shrink.
 
+use std::cell::RefCell;
 use std::io::Cursor;
 
 use zstd::zstd_safe::CParameter;
@@ -90,16 +91,29 @@ impl Default for Compressor {
     }
 }
 
+type Context = zstd::bulk::Decompressor<'static>;
+
+/// How many contexts a thread keeps for its next decompressors, at 160 KiB each.
+const IDLE_MAX: usize = 2;
+
+thread_local! {
+    /// Objects and map pages are many and small, and to make a context takes longer than to
+    /// decompress most of them.
+    static IDLE: RefCell<Vec<Context>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Decompresses texts, one after another.
 pub struct Decompressor {
-    context: zstd::bulk::Decompressor<'static>,
+    /// There until it is dropped.
+    context: Option<Context>,
 }
 
 impl Decompressor {
-    /// A decompressor; it keeps its working memory.
+    /// A decompressor; it keeps its working memory, and leaves it to the thread's next one.
     pub fn new() -> Self {
-        let context = zstd::bulk::Decompressor::new().expect("there is memory for a context");
-        Self { context }
+        let idle = IDLE.try_with(|idle| idle.borrow_mut().pop()).ok().flatten();
+        let new = || Context::new().expect("there is memory for a context");
+        Self { context: Some(idle.unwrap_or_else(new)) }
     }
 
     /// Replaces `out` by the `size` bytes that `text` compresses.
@@ -122,11 +136,25 @@ impl Decompressor {
             Codec::Zstd => {
                 // What an earlier text left is overwritten: only growth costs zeros.
                 out.resize(size, 0);
-                let written = self.context.decompress_to_buffer(text, out.as_mut_slice());
+                let context = self.context.as_mut().expect("it is there until it is dropped");
+                let written = context.decompress_to_buffer(text, out.as_mut_slice());
                 out.truncate(written.map_err(|_| FormatError::Compression)?);
             }
         }
         if out.len() == size { Ok(()) } else { Err(FormatError::Compression) }
+    }
+}
+
+impl Drop for Decompressor {
+    fn drop(&mut self) {
+        let context = self.context.take();
+        // A thread that ends keeps none.
+        let _ = IDLE.try_with(|idle| {
+            let mut idle = idle.borrow_mut();
+            if idle.len() < IDLE_MAX {
+                idle.extend(context);
+            }
+        });
     }
 }
 
