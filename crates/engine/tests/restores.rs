@@ -143,6 +143,17 @@ fn disks_go_into_the_staging_store_with_their_description() {
 }
 
 #[test]
+fn a_restore_counts_what_it_writes_and_no_holes() {
+    let (house, _) = backed_up();
+    let job = done(&house, disks(&staging(&house)));
+    for disk in &job.disks {
+        let size = house.content(&disk.target).len() as u64;
+        assert!(disk.total_bytes < size, "{disk:?}: of {size} bytes");
+        assert_eq!(disk.done_bytes, disk.total_bytes, "{disk:?}");
+    }
+}
+
+#[test]
 fn only_the_disks_that_are_wanted_are_restored() {
     let (house, _) = backed_up();
     let store = staging(&house);

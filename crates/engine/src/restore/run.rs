@@ -79,8 +79,12 @@ impl Restore {
         run.begin_task(TRANSFER_FROM_VAULT)?;
         let repository = self.world.repositories.of(&self.vault)?;
         self.make_directories(&directory)?;
+        let manifest = repository.manifest(self.point.id).or_fault()?;
         for disk in &self.plan.disks {
-            let (target, total_bytes) = (disk.target.clone(), disk.size);
+            // Holes are not written, and so take no time: without them the estimate is true.
+            let stored = manifest.disks.iter().find(|stored| stored.target == disk.target);
+            let total_bytes = stored.map_or(disk.size, |stored| stored.data_bytes);
+            let target = disk.target.clone();
             run.add_disk(DiskProgress { target, total_bytes, ..DiskProgress::default() });
         }
         let mut partials = Vec::new();
