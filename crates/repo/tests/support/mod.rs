@@ -184,7 +184,8 @@ impl Source for TestDisk {
                 let end = (run * BLOCK).min(range.end()).min(at + self.piece as u64);
                 let piece = self.bytes(Extent::new(at, end - at));
                 // Into the sink's own memory for some, as a file's; the others as a network's.
-                let room = if at / BLOCK % 2 == 0 { sink.room(at, piece.len())? } else { None };
+                let room =
+                    if (at / BLOCK).is_multiple_of(2) { sink.room(at, piece.len())? } else { None };
                 if let Some(room) = room {
                     room.copy_from_slice(&piece[..room.len()]);
                     at += room.len() as u64;
