@@ -7,6 +7,7 @@
 //!   again is [`Retrying`](super::Retrying)'s business, which knows what that means.
 //! - At most [`REQUESTS_MAX`] requests are under way; whoever asks more waits.
 //! - An object's size is looked at before its bytes are taken.
+//! - A server that asks to be left alone for a while is, for half a minute at most.
 //! - Nothing goes over plain HTTP unless the environment says so.
 //!
 //! The port blocks and the library does not: this adapter owns a small runtime (ADR 1).
@@ -27,9 +28,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
 use self::outcome::outcome;
+use self::pace::Paced;
 use super::{ObjectInfo, ObjectStore, StoreError, check_name};
 
 mod outcome;
+mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -318,6 +321,7 @@ fn s3(
         // Not every server that speaks S3 has it.
         .with_disable_bulk_delete(true)
         .with_client_options(options(plain))
+        .with_http_connector(Paced)
         .with_retry(once());
     Ok(Box::new(builder.build()?))
 }
@@ -345,6 +349,7 @@ fn azure(
     let builder = builder
         .with_container_name(container)
         .with_client_options(options(plain))
+        .with_http_connector(Paced)
         .with_retry(once());
     Ok(Box::new(builder.build()?))
 }

@@ -8,8 +8,19 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::*;
+use crate::objects::{Patience, Retrying};
 
-/// A server that gives every request the same answer, and counts requests.
+/// Draws nothing.
+struct Zeros;
+
+impl model::seed::Seed for Zeros {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
+/// A server that gives the same answer to every request, or these in turn and then the last for
+/// ever, and counts requests.
 struct Server {
     address: String,
     requests: Arc<AtomicU64>,
@@ -19,18 +30,22 @@ struct Server {
 impl Server {
     /// `answer` is what goes over the wire; the connection closes behind it.
     fn new(answer: impl Into<Vec<u8>>) -> Self {
+        Self::in_turn(vec![answer.into()])
+    }
+
+    fn in_turn(answers: Vec<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let requests = Arc::new(AtomicU64::new(0));
         let seen = Arc::new(Mutex::new(String::new()));
-        let (count, head, answer) = (Arc::clone(&requests), Arc::clone(&seen), answer.into());
+        let (count, head) = (Arc::clone(&requests), Arc::clone(&seen));
         // It ends with the test's process; nothing waits for it.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if let Some(request) = read_request(&stream) {
-                    count.fetch_add(1, Ordering::SeqCst);
+                    let number = count.fetch_add(1, Ordering::SeqCst) as usize;
                     *head.lock().expect("no panic") = request;
-                    let _ = (&stream).write_all(&answer);
+                    let _ = (&stream).write_all(&answers[number.min(answers.len() - 1)]);
                 }
             }
         });
@@ -135,6 +150,34 @@ fn statuses_and_codes_are_understood_at_the_first_try() {
             assert_eq!(server.requests(), before + 2, "{kind:?}, {status}: asked again");
         }
     }
+}
+
+#[test]
+fn a_server_that_asks_for_time_gets_it() {
+    let busy = |status: &str| {
+        let head = "Retry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n";
+        format!("HTTP/1.1 {status}\r\n{head}\r\n").into_bytes()
+    };
+    let done = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nETag: \"x\"\r\nConnection: close\r\n\
+                Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n";
+    let put = |kind| {
+        let answers = vec![busy("503 Slow Down"), busy("429 Too Many"), done.into()];
+        let server = Server::in_turn(answers);
+        let patience = Patience { longest: Duration::from_millis(10), ..Patience::default() };
+        let store = Retrying::new(server.store(kind), patience, Arc::new(Zeros));
+        let start = std::time::Instant::now();
+        store.put("x", b"bytes").expect("it has time now");
+        assert_eq!(server.requests(), 3, "{kind:?}: it was not asked before");
+        start.elapsed()
+    };
+    thread::scope(|scope| {
+        for kind in BOTH {
+            scope.spawn(move || {
+                let took = put(kind);
+                assert!(took >= Duration::from_secs(4), "{kind:?}: after {took:?}");
+            });
+        }
+    });
 }
 
 #[test]
