@@ -118,7 +118,8 @@ impl SimLedger {
             return;
         }
         let now = self.clock.shows();
-        if due > now {
+        // What had come due before the clock was set back may begin after it.
+        if due > self.clock.latest() {
             self.process.break_off(format!("the run of {due} of item {item} begins at {now}"));
         }
         let Ok(Some(item)) = self.inner.item(item) else { return };
