@@ -29,8 +29,8 @@ use format::index::IndexedPack;
 use format::seal::ChunkKind;
 use format::{ChunkId, IndexId, PackId};
 
-use self::entry::{Entry, Place, Position, entry, place};
-use self::run::{Cursor, Run, RunWriter, bits, sort, visit};
+use self::entry::{Place, Position, place, prefix};
+use self::run::{Cursor, Run, RunWriter, bits, visit};
 pub(crate) use self::scratch::Scratch;
 use crate::error::RepoError;
 
@@ -372,7 +372,7 @@ impl ChunkIndex {
     /// Shows every chunk and its size, each once.
     pub fn chunks(&self, show: &mut dyn FnMut(ChunkKind, u32)) -> Result<(), RepoError> {
         let mut cursors: Vec<_> = self.runs.iter().map(Cursor::of_run).collect();
-        cursors.push(Cursor::of_sorted(self.sorted_delta()));
+        cursors.push(self.in_memory());
         let bits = bits(self.entries(), self.limits.partition);
         let visited = visit(&mut cursors, bits, &mut |entries| {
             entries.retain(|entry| !self.pack(&place(entry)).gone);
@@ -389,20 +389,19 @@ impl ChunkIndex {
         self.fresh as u64 + self.runs.iter().map(|run| run.entries).sum::<u64>()
     }
 
-    fn sorted_delta(&self) -> Vec<Entry> {
-        let mut entries = Vec::with_capacity(self.fresh);
-        entries.extend(self.delta.iter().map(|(id, place)| entry(id, place)));
+    /// What is in memory. Not as entries, which would be as much again.
+    fn in_memory(&self) -> Cursor<'_> {
+        let mut known = Vec::with_capacity(self.fresh);
+        known.extend(self.delta.iter().map(|(id, place)| (prefix(&id.0), id, place)));
         for (id, places) in &self.others {
-            entries.extend(places.iter().map(|place| entry(id, place)));
+            known.extend(places.iter().map(|place| (prefix(&id.0), id, place)));
         }
-        sort(&mut entries);
-        entries
+        Cursor::of_known(known)
     }
 
     /// Makes a run of what is in memory. Where that fails, it stays there, and more of it.
     fn spill(&mut self) {
-        let entries = self.sorted_delta();
-        match self.write(&mut [Cursor::of_sorted(entries)], self.fresh as u64) {
+        match self.write(&mut [self.in_memory()], self.fresh as u64) {
             Ok(run) => {
                 self.runs.push(run);
                 self.delta.clear();
@@ -440,8 +439,12 @@ impl ChunkIndex {
         });
         let Some(first) = small else { return };
         let entries = self.runs[first..].iter().map(|run| run.entries).sum();
+        // What is cleared keeps its room, and this takes much.
+        if self.delta.is_empty() {
+            self.delta = IdMap::default();
+        }
         // Old and new filters together would be twice the memory.
-        self.runs[first..].iter_mut().for_each(Run::sleep);
+        self.runs.iter_mut().for_each(Run::sleep);
         let mut cursors: Vec<_> = self.runs[first..].iter().map(Cursor::of_run).collect();
         match self.write(&mut cursors, entries) {
             Ok(run) => {
@@ -452,8 +455,7 @@ impl ChunkIndex {
                 tracing::warn!(%error, "runs of the index's cache could not be merged");
                 // Not at every spill from now on.
                 self.limits.runs = self.runs.len().saturating_mul(2);
-                let mut woken = self.runs[first..].iter_mut().map(Run::wake);
-                self.broken |= woken.any(|woken| woken.is_err()) || is_damage(&error);
+                self.broken |= is_damage(&error);
             }
         }
     }

@@ -8,7 +8,8 @@
 //!
 //! The first `bits` bits of an id say its partition. Of each, the footer has a filter of all ids
 //! and the first id of every page, as 32 bits: one page is read for a chunk that is there, and none
-//! for nearly every one that is not. The footer is all that is kept in memory.
+//! for nearly every one that is not. The footer is all that is kept in memory, from the first
+//! look-up on: runs that are only there to be merged need none of it.
 //!
 //! Every page is proven by the vault's cache key before an entry of it is believed, because a wrong
 //! entry would make a backup leave out what is nowhere.
@@ -16,11 +17,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, OnceLock};
 
 use format::ChunkId;
 use format::seal::CacheKey;
 
-use super::entry::{ENTRY, Entry, Place, filter_key, place, prefix};
+use super::entry::{ENTRY, Entry, Place, entry, filter_key, place, prefix};
 use super::filter::{Builder, Shape};
 use super::scratch::{FileId, Scratch};
 
@@ -43,6 +45,13 @@ pub(super) struct Run {
     key: CacheKey,
     at: RunPlace,
     pub entries: u64,
+    /// What finds chunks, once it was needed.
+    awake: OnceLock<Awake>,
+    loading: Mutex<()>,
+}
+
+/// What is in memory of a run that is asked for chunks.
+struct Awake {
     bits: u32,
     partitions: Vec<Partition>,
     footer: Vec<u8>,
@@ -90,18 +99,37 @@ impl Run {
         if u64::from(at.pages) * PAGE as u64 + at.footer != length {
             return Err(invalid("a file of the index's cache has another size"));
         }
-        let size = usize::try_from(at.footer).map_err(io::Error::other)?;
+        let (awake, loading) = (OnceLock::new(), Mutex::default());
+        let mut run = Self { file, key: key.clone(), at, entries: 0, awake, loading };
+        run.entries = u64::from_le_bytes(number(&run.awake()?.footer, 16)?);
+        Ok(run)
+    }
+
+    /// What finds chunks.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not what was written.
+    fn awake(&self) -> io::Result<&Awake> {
+        if let Some(awake) = self.awake.get() {
+            return Ok(awake);
+        }
+        // Two threads would take twice the memory.
+        let _loading = self.loading.lock().expect("nothing panics while it loads");
+        if let Some(awake) = self.awake.get() {
+            return Ok(awake);
+        }
+        let size = usize::try_from(self.at.footer).map_err(io::Error::other)?;
         let mut footer = vec![0; size];
-        file.read_exact_at(&mut footer, u64::from(at.pages) * PAGE as u64)?;
+        self.file.read_exact_at(&mut footer, u64::from(self.at.pages) * PAGE as u64)?;
         let (text, proof) =
             footer.split_last_chunk::<16>().ok_or_else(|| invalid("there is no footer"))?;
-        if key.proof(text) != *proof || !text.starts_with(&at.id) {
+        if self.key.proof(text) != *proof || !text.starts_with(&self.at.id) {
             return Err(invalid("the footer of a file of the index's cache is damaged"));
         }
-        let entries = u64::from_le_bytes(number(text, 16)?);
         let bits = u32_at(text, 24)?;
         let partitions = partitions(text, bits)?;
-        Ok(Self { file, key: key.clone(), at, entries, bits, partitions, footer })
+        Ok(self.awake.get_or_init(|| Awake { bits, partitions, footer }))
     }
 
     /// What finds it again.
@@ -117,19 +145,14 @@ impl Run {
     /// Bytes held in memory.
     #[cfg(test)]
     pub fn held(&self) -> usize {
-        self.footer.capacity() + self.partitions.capacity() * size_of::<Partition>()
+        self.awake.get().map_or(0, |awake| {
+            awake.footer.capacity() + awake.partitions.capacity() * size_of::<Partition>()
+        })
     }
 
-    /// Forgets what it holds in memory; nothing can be found until [`Self::wake`].
+    /// Forgets what it holds in memory, until it is asked again.
     pub fn sleep(&mut self) {
-        self.footer = Vec::new();
-        self.partitions = Vec::new();
-    }
-
-    /// Takes into memory again what [`Self::sleep`] forgot.
-    pub fn wake(&mut self) -> io::Result<()> {
-        *self = Self::open(&self.key, self.file.try_clone()?, self.at)?;
-        Ok(())
+        self.awake = OnceLock::new();
     }
 
     /// Adds the places of a chunk to `found`.
@@ -139,11 +162,12 @@ impl Run {
     /// A page cannot be read, or is not what was written.
     pub fn find(&self, id: &ChunkId, found: &mut Vec<Place>) -> io::Result<()> {
         let prefix = prefix(&id.0);
-        let partition = &self.partitions[partition_of(prefix, self.bits)];
+        let Awake { bits, partitions, footer } = self.awake()?;
+        let partition = &partitions[partition_of(prefix, *bits)];
         if partition.entries == 0 {
             return Ok(());
         }
-        let keys = &self.footer[partition.start..];
+        let keys = &footer[partition.start..];
         let filter = &keys[partition.pages as usize * 4..][..partition.shape.length as usize];
         if !partition.shape.may_hold(filter, filter_key(&id.0)) {
             return Ok(());
@@ -152,7 +176,7 @@ impl Run {
             let bytes = keys[page as usize * 4..].first_chunk().expect("a key for every page");
             u32::from_le_bytes(*bytes)
         };
-        let key = page_key(prefix, self.bits);
+        let key = page_key(prefix, *bits);
         // The page before the first that begins at the key or behind it may end with the id.
         let mut page = lower_bound(partition.pages, |page| first_of(page) < key).saturating_sub(1);
         let mut bytes = [0; PAGE];
@@ -317,17 +341,15 @@ impl RunWriter {
         Ok(())
     }
 
-    /// Ends the run.
+    /// Ends the run; it sleeps.
     pub fn finish(mut self) -> io::Result<Run> {
         self.write()?;
         self.footer[..16].copy_from_slice(&self.id);
         self.footer[16..24].copy_from_slice(&self.entries.to_le_bytes());
         self.footer[24..28].copy_from_slice(&self.bits.to_le_bytes());
         self.footer[28..32].copy_from_slice(&self.pages.to_le_bytes());
-        let partitions = partitions(&self.footer, self.bits)?;
         let proof = self.key.proof(&self.footer);
         self.footer.extend_from_slice(&proof);
-        self.footer.shrink_to_fit();
         self.file.write_all_at(&self.footer, u64::from(self.pages) * PAGE as u64)?;
         let footer = self.footer.len() as u64;
         Ok(Run {
@@ -335,16 +357,19 @@ impl RunWriter {
             key: self.key,
             at: RunPlace { id: self.id, pages: self.pages, footer },
             entries: self.entries,
-            bits: self.bits,
-            partitions,
-            footer: self.footer,
+            awake: OnceLock::new(),
+            loading: Mutex::default(),
         })
     }
 }
 
+/// An entry in memory, by the first bits of its id.
+pub(super) type Known<'a> = (u64, &'a ChunkId, &'a Place);
+
 /// Goes through sorted entries: those of a run, or of memory.
 pub(super) struct Cursor<'a> {
     run: Option<&'a Run>,
+    known: Vec<Known<'a>>,
     next: u32,
     entries: Vec<Entry>,
     at: usize,
@@ -353,16 +378,24 @@ pub(super) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// Goes through a run; it may sleep.
     pub const fn of_run(run: &'a Run) -> Self {
-        Self { run: Some(run), next: 0, entries: Vec::new(), at: 0 }
+        Self { run: Some(run), known: Vec::new(), next: 0, entries: Vec::new(), at: 0 }
     }
 
-    /// Goes through these.
-    pub const fn of_sorted(entries: Vec<Entry>) -> Self {
-        Self { run: None, next: 0, entries, at: 0 }
+    /// Goes through these; those of one id stay in their order.
+    pub fn of_known(mut known: Vec<Known<'a>>) -> Self {
+        known.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
+        Self { run: None, known, next: 0, entries: Vec::new(), at: 0 }
     }
 
     /// Moves the entries of partition `number` of `1 << bits` to `out`. To be asked in order.
     pub fn take(&mut self, number: usize, bits: u32, out: &mut Vec<Entry>) -> io::Result<()> {
+        if self.run.is_none() {
+            let rest = &self.known[self.at..];
+            let count = rest.partition_point(|known| partition_of(known.0, bits) <= number);
+            out.extend(rest[..count].iter().map(|(_, id, place)| entry(id, place)));
+            self.at += count;
+            return Ok(());
+        }
         loop {
             let rest = &self.entries[self.at..];
             let count = rest
@@ -392,7 +425,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// Sorts by id; entries of one id stay in their order.
-pub(super) fn sort(entries: &mut [Entry]) {
+fn sort(entries: &mut [Entry]) {
     entries.sort_by(|a, b| prefix(a).cmp(&prefix(b)).then_with(|| a[..32].cmp(&b[..32])));
 }
 

@@ -365,7 +365,10 @@ fn a_chunk_in_a_run_takes_less_than_two_bytes_of_memory() {
     index.spill();
     index.merge();
     assert_eq!(index.runs.iter().map(|run| run.entries).sum::<u64>(), count);
+    assert_eq!(index.runs.iter().map(Run::held).sum::<usize>(), 0, "nobody has asked yet");
+    index.locate(ChunkKind::Data, &random.id()).expect("an answer");
     let runs: usize = index.runs.iter().map(Run::held).sum();
+    assert!(runs as u64 > count, "filters are in memory now");
     let by_id = index.by_id.capacity() * 8 / 7 * (size_of::<(PackId, u32)>() + 1);
     let packs = index.packs.capacity() * size_of::<KnownPack>() + by_id;
     let per_chunk = (runs + packs) as f64 / count as f64;
