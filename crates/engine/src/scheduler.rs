@@ -12,7 +12,8 @@
 //! is noticed, and reads items and policies anew only when somebody changed them; others reach it
 //! through [`Scheduler`]. What is durable is in the ledger: up to when the runs of each item have
 //! been dealt with, written in one transaction with the job, and in a failed job when it is tried
-//! again. So a restart repeats no run, and what was due meanwhile is caught up once.
+//! again. So a restart repeats no run, and what was due meanwhile is caught up once. Where a clock
+//! ran ahead and was set back, runs that it had passed come again at their times.
 //!
 //! Many items may be due at the same moment: each starts at its own place in a window, and those
 //! that were missed in a longer one (`rules::spread`). A run that finds its item busy with a backup
@@ -52,6 +53,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const READ_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// A run that is noticed later than this after its time was missed.
 const MISSED_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// A clock that goes back by less repeats no run: it may be corrected a little at any time.
+const SET_BACK: SignedDuration = SignedDuration::from_mins(10);
 
 /// Among how many of an item's newest jobs an announced attempt is looked for.
 const JOBS_SINCE_MAX: usize = 16;
@@ -288,8 +292,9 @@ impl Plan {
         let planned: Vec<(&Item, &Policy)> =
             items.iter().filter_map(|item| Some((item, policy_of(item)?))).collect();
         let is_known = |item: &Item, policy: &Policy| {
-            settled.contains_key(&item.id)
-                || self.items.get(&item.id).is_some_and(|before| before.follows(policy))
+            let before = self.items.get(&item.id).filter(|before| before.follows(policy));
+            let until = settled.get(&item.id).copied().or(before.map(|before| before.settled));
+            until.is_some_and(|until| !ran_ahead(until, now))
         };
         let begin: HashSet<Uuid> = planned
             .iter()
@@ -308,7 +313,10 @@ impl Plan {
                 region: regions.get(&item.vault).cloned().unwrap_or_default(),
                 policy: policy.clone(),
                 calendar: Calendar::of(policy),
-                settled: settled.get(&item.id).copied().unwrap_or(now),
+                settled: *settled
+                    .get(&item.id)
+                    .filter(|_| !begin.contains(&item.id))
+                    .unwrap_or(&now),
                 waiting: None,
             });
             self.items.insert(item.id, entry);
@@ -407,6 +415,12 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether runs count as dealt with up to `until` only because a clock ran ahead. Then they begin
+/// anew: else there would be no backup before the clock is there again.
+fn ran_ahead(until: Timestamp, now: Timestamp) -> bool {
+    until.duration_since(now) > SET_BACK
 }
 
 /// From when on a run may start that is noticed now.

@@ -112,6 +112,39 @@ fn a_restart_repeats_no_run_and_makes_up_for_missed_ones_by_one() {
 }
 
 #[test]
+fn a_clock_that_ran_ahead_and_was_set_back_costs_no_backup() {
+    let house = House::with_one_disk();
+    let (vault, item) = house.protected();
+    seen(&house, &item);
+    house.set_clock("2027-02-23T21:00:00Z");
+    let ahead = backups(&house, &vault, 1).remove(0);
+    assert_eq!(property(&ahead, "Scheduled Time in UTC"), "2027-02-23T20:30:00Z");
+    let correct_clock = house.clock_corrector();
+    correct_clock("2026-11-23T20:29:00Z");
+    a_while();
+    backups(&house, &vault, 1);
+    house.set_clock("2026-11-23T20:30:00Z");
+    let due = |count| {
+        let jobs = backups(&house, &vault, count);
+        let mut due: Vec<_> =
+            jobs.iter().map(|job| property(job, "Scheduled Time in UTC").to_owned()).collect();
+        due.sort_unstable();
+        due
+    };
+    assert_eq!(due(2), ["2026-11-23T20:30:00Z", "2027-02-23T20:30:00Z"]);
+
+    // The same while the service is down.
+    house.set_clock("2027-02-23T20:31:00Z");
+    assert_eq!(due(3)[1], "2027-02-23T20:30:00Z");
+    let house = house.restart(|_| correct_clock("2026-11-24T10:00:00Z"));
+    a_while();
+    house.set_clock("2026-11-24T20:30:00Z");
+    let jobs = backups(&house, &vault, 4);
+    let today = |job: &Job| property(job, "Scheduled Time in UTC") == "2026-11-24T20:30:00Z";
+    assert_eq!(jobs.iter().filter(|job| today(job)).count(), 1);
+}
+
+#[test]
 fn a_run_that_finds_its_item_busy_is_recorded_and_caught_up_once() {
     let house = House::with_one_disk();
     let (vault, item) = house.protected();

@@ -363,6 +363,17 @@ impl House {
         self.clock_setter()(to);
     }
 
+    /// What sets the clock to this moment, back too, also while no engine runs.
+    pub fn clock_corrector(&self) -> impl Fn(&str) + use<> {
+        let clock = Arc::clone(&self.clock);
+        move |to| {
+            let to: Timestamp = to.parse().expect("a timestamp");
+            let ahead = to.duration_since(clock.now()).as_millis();
+            let ahead = i64::try_from(ahead).expect("within centuries");
+            clock.0.fetch_add(ahead, Ordering::SeqCst);
+        }
+    }
+
     /// Sets the clock forward by so many seconds.
     pub fn pass(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
