@@ -246,6 +246,12 @@ impl World {
         has(self.manifests, point) && bits(NEEDS[usize::from(point)]).all(found)
     }
 
+    /// Whether the point needs nothing that is to go.
+    fn is_lasting(&self, point: u8) -> bool {
+        let lasting = |chunk: u8| self.holders(chunk) & self.packs & !self.facts.condemned != 0;
+        bits(NEEDS[usize::from(point)]).all(lasting)
+    }
+
     /// The same world with everything forgotten that can make no difference.
     fn normal(mut self) -> Self {
         self.collectors.sort_unstable();
@@ -378,6 +384,13 @@ impl Model for Protocol {
                 (0..2).all(|n| world.writers[usize::from(n)].phase != Phase::Done || exists(n))
             }),
         ];
+        if self.rots == 0 {
+            // It would not be deleted, for it is asked again; but nobody else would count on it.
+            properties
+                .push(Property::always("no point needs what is to go", |_, world: &World| {
+                    bits(world.facts.points).all(|point| world.is_lasting(point))
+                }));
+        }
         // A model in which nothing happens proves nothing. A planted defect may prevent things.
         if self.defect.is_none() {
             properties.extend(self.happenings());
