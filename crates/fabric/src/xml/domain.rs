@@ -23,7 +23,7 @@ use crate::host::{Domain, SkippedDisk};
 pub const NAMESPACE: &str = "https://holdfast.invalid/xmlns/domain/1.0";
 
 /// The namespace of libosinfo's element in a domain's metadata.
-const LIBOSINFO: &str = "http://libosinfo.org/xmlns/libvirt/domain/1.0";
+pub(super) const LIBOSINFO: &str = "http://libosinfo.org/xmlns/libvirt/domain/1.0";
 
 /// The channel on which guests' agents listen.
 pub const AGENT_CHANNEL: &str = "org.qemu.guest_agent.0";
@@ -156,10 +156,14 @@ fn resource_group(root: &Element) -> Option<String> {
 
 /// The operating system by libosinfo's metadata, which virt-install, virt-manager and others write:
 /// a URL such as `http://microsoft.com/win/2k22`.
-fn os(root: &Element) -> Option<OsType> {
+pub(super) fn os_id(root: &Element) -> Option<&String> {
     let metadata = named(root, "metadata").flat_map(|it| named(it, "libosinfo"));
     let own = metadata.filter(|it| it.namespace.as_deref() == Some(LIBOSINFO));
-    let id = own.flat_map(|it| named(it, "os")).find_map(|it| it.attributes.get("id"))?;
+    own.flat_map(|it| named(it, "os")).find_map(|it| it.attributes.get("id"))
+}
+
+fn os(root: &Element) -> Option<OsType> {
+    let id = os_id(root)?;
     match id.split("//").nth(1)?.split('/').next()? {
         "microsoft.com" => Some(OsType::Windows),
         "libosinfo.org" if id.ends_with("/unknown") => None,

@@ -3,7 +3,8 @@
 //! By allow-list: what [`TOP`] and [`DEVICES`] do not name is left out and told. The source is
 //! hostile: it comes out of a vault and decides what a program on this host may open. So:
 //!
-//! - Identity is new: name, UUID; network cards get new addresses from libvirt.
+//! - Identity is new: name, UUID; network cards get new addresses from libvirt. Of the metadata,
+//!   the name of the operating system stays.
 //! - Disks are the restored files. Everything else that names a file of the host is dropped
 //!   (`qemu:commandline`, host devices, file systems, custom security labels, network scripts),
 //!   or replaced (serial lines and consoles become pseudo-terminals).
@@ -18,7 +19,7 @@ use std::path::Path;
 use model::vm::DiskFormat;
 use xmltree::{Element, XMLNode};
 
-use super::domain::{AGENT_CHANNEL, NAMESPACE};
+use super::domain::{AGENT_CHANNEL, LIBOSINFO, NAMESPACE, os_id};
 use super::{attribute, element, elements, named, parse, push, text, with_text, write};
 use crate::error::FabricError;
 use crate::host::{NewDomain, RestoredDisk};
@@ -130,6 +131,9 @@ const FIRMWARE: [&str; 5] = [
     "/usr/share/seabios/",
 ];
 
+/// The longest name of an operating system that is kept, in bytes.
+const OS_ID_MAX: usize = 200;
+
 /// Builds the XML of `new` from `source`; with it, what was left out.
 ///
 /// # Errors
@@ -146,8 +150,8 @@ pub fn rebuild(source: &str, new: &NewDomain) -> Result<(String, Vec<String>), F
     let mut root = element("domain", &[("type", kind)]);
     push(&mut root, with_text("name", &new.name));
     push(&mut root, with_text("uuid", &new.uuid.to_string()));
-    if let Some(group) = &new.resource_group {
-        push(&mut root, metadata(group));
+    if let Some(metadata) = metadata(&source, new) {
+        push(&mut root, metadata);
     }
     for child in elements(&source) {
         match child.name.as_str() {
@@ -160,16 +164,32 @@ pub fn rebuild(source: &str, new: &NewDomain) -> Result<(String, Vec<String>), F
     Ok((write(&root), dropped))
 }
 
-fn metadata(group: &str) -> Element {
-    let mut vm = element("vm", &[("resourceGroup", group)]);
-    vm.prefix = Some("holdfast".into());
-    vm.namespace = Some(NAMESPACE.into());
-    let mut names = xmltree::Namespace::empty();
-    names.put("holdfast", NAMESPACE);
-    vm.namespaces = Some(names);
+/// What other programs need to know of the machine, and what Holdfast does.
+fn metadata(source: &Element, new: &NewDomain) -> Option<Element> {
     let mut metadata = Element::new("metadata");
-    push(&mut metadata, vm);
-    metadata
+    if let Some(group) = &new.resource_group {
+        let vm = element("vm", &[("resourceGroup", group)]);
+        push(&mut metadata, of_namespace(vm, "holdfast", NAMESPACE));
+    }
+    let is_plain =
+        |id: &&String| id.len() <= OS_ID_MAX && id.bytes().all(|it| it.is_ascii_graphic());
+    if let Some(id) = os_id(source).filter(is_plain) {
+        let mut info = of_namespace(Element::new("libosinfo"), "libosinfo", LIBOSINFO);
+        let mut os = element("os", &[("id", id)]);
+        os.prefix = Some("libosinfo".into());
+        push(&mut info, os);
+        push(&mut metadata, info);
+    }
+    (!metadata.children.is_empty()).then_some(metadata)
+}
+
+fn of_namespace(mut element: Element, prefix: &str, namespace: &str) -> Element {
+    element.prefix = Some(prefix.into());
+    element.namespace = Some(namespace.into());
+    let mut names = xmltree::Namespace::empty();
+    names.put(prefix, namespace);
+    element.namespaces = Some(names);
+    element
 }
 
 /// Copies `from` into `into` as far as `allowed` goes.

@@ -279,5 +279,11 @@ fn the_operating_system_is_what_the_metadata_names() {
         );
         let xml = DOMAIN.replacen("<metadata>", &own, 1);
         assert_eq!(domain::read(&xml, PowerState::Off).expect("read").os, expected, "{id}");
+        for resource_group in [None, Some("prod".to_owned())] {
+            let new = NewDomain { resource_group: resource_group.clone(), ..new_domain() };
+            let (restored, _) = rebuild(&xml, &new).expect("a domain");
+            let restored = domain::read(&restored, PowerState::Off).expect("read");
+            assert_eq!((restored.os, restored.resource_group), (expected, resource_group), "{id}");
+        }
     }
 }
