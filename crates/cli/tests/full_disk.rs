@@ -242,7 +242,7 @@ fn a_backup_that_runs_out_of_room_at_any_step_leaves_nothing_that_counts() {
         if has_room(middle) { enough = middle } else { short = middle }
     }
     let (parts, blocks) =
-        if std::env::var_os("HOLDFAST_LONG").is_some() { (16, 64) } else { (3, 7) };
+        if std::env::var_os("HOLDFAST_LONG").is_some() { (16, 64) } else { (3, 14) };
     let coarse = (0..parts).map(|part| short / parts * part);
     let ends: BTreeSet<_> =
         coarse.chain((0..blocks).map(|less| short - less * 4 * KIB)).map(attempt).collect();
