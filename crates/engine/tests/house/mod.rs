@@ -49,6 +49,15 @@ pub const SIZE: u64 = 8 * MIB;
 
 struct TestClock(AtomicI64);
 
+impl TestClock {
+    /// By how many milliseconds it is behind this moment.
+    fn behind(&self, moment: &str) -> i64 {
+        let moment: Timestamp = moment.parse().expect("a timestamp");
+        let ahead = moment.duration_since(self.now()).as_millis();
+        i64::try_from(ahead).expect("not that far")
+    }
+}
+
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         let start: Timestamp = "2026-11-23T10:00:00Z".parse().expect("a timestamp");
@@ -367,10 +376,7 @@ impl House {
     pub fn clock_corrector(&self) -> impl Fn(&str) + use<> {
         let clock = Arc::clone(&self.clock);
         move |to| {
-            let to: Timestamp = to.parse().expect("a timestamp");
-            let ahead = to.duration_since(clock.now()).as_millis();
-            let ahead = i64::try_from(ahead).expect("within centuries");
-            clock.0.fetch_add(ahead, Ordering::SeqCst);
+            clock.0.fetch_add(clock.behind(to), Ordering::SeqCst);
         }
     }
 
@@ -383,10 +389,7 @@ impl House {
     pub fn clock_setter(&self) -> impl Fn(&str) + use<> {
         let clock = Arc::clone(&self.clock);
         move |to| {
-            let to: Timestamp = to.parse().expect("a timestamp");
-            let ahead = to.duration_since(clock.now()).as_millis();
-            let ahead = i64::try_from(ahead).expect("not that far");
-            clock.0.fetch_add(ahead.max(0), Ordering::SeqCst);
+            clock.0.fetch_add(clock.behind(to).max(0), Ordering::SeqCst);
         }
     }
 
